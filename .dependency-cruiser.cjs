@@ -1,0 +1,81 @@
+const sideways = ['idempotency', 'outbox', 'observability', 'health', 'postgres', 'contracts', 'jetstream'];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle makes two files one; merge them or name what they share.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-app-imports-app',
+      comment: 'Bounded contexts talk through events and HTTP only.',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'no-lib-imports-app',
+      comment: 'A library does not know who uses it.',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^(apps|tools|bench)/' },
+    },
+    {
+      name: 'testing-is-for-tests',
+      comment: 'Test harnesses must not reach production code.',
+      severity: 'error',
+      from: { pathNot: '\\.spec\\.ts$|(^|/)test/|^libs/testing/|^bench/' },
+      to: { path: '^libs/testing/' },
+    },
+    {
+      name: 'contracts-are-pure',
+      comment: 'Contracts are shared with code that has neither Nest nor NATS nor a database.',
+      severity: 'error',
+      from: { path: '^libs/contracts/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^(libs/(?!contracts/)|node_modules/(@nestjs|@nats-io|typeorm|pg)(/|$))' },
+    },
+    {
+      name: 'no-sideways-imports',
+      comment: 'These libraries may know the types of jetstream and nothing else of each other.',
+      severity: 'error',
+      from: { path: `^libs/(${sideways.join('|')})/src/`, pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/', pathNot: '^libs/($1|jetstream)/' },
+    },
+    {
+      name: 'only-types-of-jetstream',
+      comment: 'Storage and telemetry must work with any publisher and consumer.',
+      severity: 'error',
+      from: { path: '^libs/(idempotency|outbox|observability|health)/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/jetstream/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-public-doors',
+      comment: 'Other packages see what index.ts exports.',
+      severity: 'error',
+      from: { path: '^((?:apps|libs)/[^/]+|test|tools)/' },
+      to: { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^$1/' },
+    },
+    {
+      name: 'declared-dependencies',
+      comment: 'Add it to package.json.',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+    },
+  },
+};

@@ -1,0 +1,28 @@
+const swc = {
+  jsc: {
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+    target: 'es2024',
+  },
+  module: { type: 'es6' },
+  sourceMaps: 'inline',
+};
+
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/tools'],
+  testMatch: ['**/*.spec.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  // CJS Nest plugins require() Nest while it is still loading as ESM, unless it was loaded before.
+  setupFiles: ['<rootDir>/test/setup/import-nest.ts'],
+  globalSetup: '<rootDir>/test/setup/global-setup.ts',
+  globalTeardown: '<rootDir>/test/setup/global-teardown.ts',
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@slipstream/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
+  },
+  transform: { '^.+\\.ts$': ['@swc/jest', swc] },
+  coverageProvider: 'v8',
+  testTimeout: 30_000,
+};
