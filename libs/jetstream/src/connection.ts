@@ -1,0 +1,98 @@
+import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { Kvm, type KV } from '@nats-io/kv';
+import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { Logger, type OnApplicationShutdown } from '@nestjs/common';
+
+const ATTEMPT_BUCKET = 'slipstream_attempts';
+/** Longer than any retry cycle; an entry is renewed by every attempt. */
+const ATTEMPT_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
+const FIRST_CONNECT_RETRY_MS = 2_000;
+
+/** The client gives up after ten reconnects and notices a dead link after six minutes unless told otherwise. */
+const RESILIENT: NodeConnectionOptions = {
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 500,
+  reconnectJitter: 500,
+  pingInterval: 10_000,
+  maxPingOut: 2,
+  ignoreAuthErrorAbort: true,
+};
+
+/** The one NATS connection of a process. Closed last, when handlers and publishers are done. */
+export class JetStreamConnection implements OnApplicationShutdown {
+  private readonly logger = new Logger(JetStreamConnection.name);
+  private readonly reconnectListeners = new Set<() => void>();
+  readonly client: JetStreamClient;
+  private attemptBucket: Promise<KV> | undefined;
+
+  private constructor(
+    readonly nc: NatsConnection,
+    private readonly replicas: number,
+  ) {
+    this.client = jetstream(nc);
+    void this.watchStatus();
+  }
+
+  /** Connects, waiting for a server that is not up yet. */
+  static async open(options: NodeConnectionOptions, replicas: number): Promise<JetStreamConnection> {
+    const logger = new Logger(JetStreamConnection.name);
+    for (;;) {
+      try {
+        return new JetStreamConnection(await connect({ ...RESILIENT, ...options }), replicas);
+      } catch (error) {
+        const servers = [options.servers ?? 'nats://127.0.0.1:4222'].flat().join(', ');
+        logger.warn({ err: error }, `NATS at ${servers} is not reachable, trying again`);
+        await new Promise((resolve) => setTimeout(resolve, FIRST_CONNECT_RETRY_MS));
+      }
+    }
+  }
+
+  manager(): Promise<JetStreamManager> {
+    return jetstreamManager(this.nc, { checkAPI: false });
+  }
+
+  onReconnect(listener: () => void): void {
+    this.reconnectListeners.add(listener);
+  }
+
+  /** Bucket that counts started attempts, created on first use. */
+  attempts(): Promise<KV> {
+    this.attemptBucket ??= new Kvm(this.client)
+      .create(ATTEMPT_BUCKET, { history: 1, ttl: ATTEMPT_TTL_MS, replicas: this.replicas })
+      .catch((error: unknown) => {
+        this.attemptBucket = undefined;
+        throw error;
+      });
+    return this.attemptBucket;
+  }
+
+  /** @throws when the connection is closed or does not answer */
+  async check(): Promise<void> {
+    if (this.nc.isClosed()) throw new Error('the NATS connection is closed');
+    await this.nc.rtt();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    if (!this.nc.isClosed()) await this.nc.drain();
+  }
+
+  private async watchStatus(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      switch (status.type) {
+        case 'disconnect':
+          this.logger.warn('disconnected from NATS');
+          break;
+        case 'reconnect':
+          this.logger.log('reconnected to NATS');
+          for (const listener of this.reconnectListeners) listener();
+          break;
+        case 'error':
+          this.logger.error({ err: status.error }, 'NATS reported an error');
+          break;
+        default:
+      }
+    }
+    const reason = await this.nc.closed();
+    if (reason) this.logger.error({ err: reason }, 'the NATS connection was closed for good');
+  }
+}

@@ -1,0 +1,71 @@
+/** Base of every error this library raises. `code` is stable and never reused. */
+export abstract class JetStreamError extends Error {
+  abstract readonly code: string;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A declaration that cannot work. Raised at start, before a message is taken. */
+export class InvalidHandlerError extends JetStreamError {
+  readonly code = 'JS_INVALID_HANDLER';
+}
+
+/** Throw from a handler when no later attempt can succeed: the message is dead-lettered at once. */
+export class TerminalError extends JetStreamError {
+  readonly code: string = 'JS_TERMINAL';
+}
+
+/** The bytes of a message could not be decoded into a payload. */
+export class UndecodableMessageError extends TerminalError {
+  override readonly code = 'JS_UNDECODABLE';
+}
+
+/** The consumer received a subject that none of its handlers declared. */
+export class UnroutableMessageError extends TerminalError {
+  override readonly code = 'JS_UNROUTABLE';
+}
+
+/** The handler asked for the dead-letter stream through `context.deadLetter(reason)`. */
+export class DeadLetterRequestedError extends TerminalError {
+  override readonly code = 'JS_DEAD_LETTER_REQUESTED';
+}
+
+/** The message was started more often than `maxDeliver` and the crash allowance permit, and never settled. */
+export class CrashLoopError extends TerminalError {
+  override readonly code = 'JS_CRASH_LOOP';
+}
+
+/** Throw from a handler to be tried again, optionally after a delay of its own. */
+export class RetryableError extends JetStreamError {
+  readonly code: string = 'JS_RETRYABLE';
+  /** Milliseconds until the next attempt; the handler's backoff when absent. */
+  readonly delayMs: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { delayMs?: number } = {}) {
+    super(message, options);
+    this.delayMs = options.delayMs;
+  }
+}
+
+/** The handler asked for another attempt through `context.retry()`. */
+export class RetryRequestedError extends RetryableError {
+  override readonly code = 'JS_RETRY_REQUESTED';
+}
+
+/** The handler ran longer than its `timeoutMs`. Its signal is aborted and the message is tried again. */
+export class HandlerTimeoutError extends RetryableError {
+  override readonly code = 'JS_HANDLER_TIMEOUT';
+}
+
+/** A message that must not be published as it is: reserved header, bad subject, too large. */
+export class InvalidMessageError extends JetStreamError {
+  readonly code = 'JS_INVALID_MESSAGE';
+}
+
+/** The server did not confirm the message; it may or may not be stored. Publishing again with the same id is safe. */
+export class PublishError extends JetStreamError {
+  readonly code = 'JS_PUBLISH_FAILED';
+}

@@ -1,0 +1,95 @@
+/** How one durable consumer delivers to its handler. Several handlers may share a durable. */
+export interface HandlerOptions {
+  /** Name of the durable consumer on the server: letters, digits, `-` and `_`. */
+  readonly durable: string;
+  /**
+   * Messages (or batches) handled at the same time by one process.
+   * @default 16
+   */
+  readonly concurrency?: number;
+  /**
+   * Attempts before the message is dead-lettered.
+   * @default 5
+   */
+  readonly maxDeliver?: number;
+  /**
+   * Milliseconds before the 2nd, 3rd, … attempt. Beyond the list the last value doubles with full jitter, up to 5 minutes.
+   * @default [1000, 5000, 10000]
+   */
+  readonly backoffMs?: readonly number[];
+  /**
+   * Milliseconds the server waits for a sign of life before it delivers again. Extended while the message is held.
+   * @default 30000
+   */
+  readonly ackWaitMs?: number;
+  /**
+   * Milliseconds a handler may run before its signal is aborted and the message is tried again. Below `ackWaitMs`.
+   * @default 20000
+   */
+  readonly timeoutMs?: number;
+  /** Hands over arrays instead of single messages. */
+  readonly batch?: BatchOptions;
+  /**
+   * Hands over the bytes as they came (`Uint8Array`) instead of the decoded payload.
+   * @default false
+   */
+  readonly raw?: boolean;
+}
+
+export interface BatchOptions {
+  /** Most messages of one batch. */
+  readonly size: number;
+  /** Milliseconds an incomplete batch waits for more messages. */
+  readonly lingerMs: number;
+}
+
+export interface ResolvedHandlerOptions extends Required<Omit<HandlerOptions, 'batch'>> {
+  readonly batch: BatchOptions | undefined;
+}
+
+const DEFAULTS = {
+  concurrency: 16,
+  maxDeliver: 5,
+  backoffMs: [1_000, 5_000, 10_000],
+  ackWaitMs: 30_000,
+  timeoutMs: 20_000,
+  raw: false,
+} as const;
+
+export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerOptions {
+  return {
+    durable: options.durable,
+    concurrency: options.concurrency ?? DEFAULTS.concurrency,
+    maxDeliver: options.maxDeliver ?? DEFAULTS.maxDeliver,
+    backoffMs: options.backoffMs ?? DEFAULTS.backoffMs,
+    ackWaitMs: options.ackWaitMs ?? DEFAULTS.ackWaitMs,
+    timeoutMs: options.timeoutMs ?? DEFAULTS.timeoutMs,
+    raw: options.raw ?? DEFAULTS.raw,
+    batch: options.batch,
+  };
+}
+
+/** Says what is impossible about a declaration, one sentence each; empty when it can work. */
+export function findProblems(options: ResolvedHandlerOptions): string[] {
+  const problems: string[] = [];
+  if (!/^[\w-]{1,128}$/.test(options.durable)) {
+    problems.push(`durable "${options.durable}" must be 1 to 128 letters, digits, "-" or "_"`);
+  }
+  for (const field of ['concurrency', 'maxDeliver', 'ackWaitMs', 'timeoutMs'] as const) {
+    if (!isPositiveInteger(options[field])) problems.push(`${field} must be a whole number above 0`);
+  }
+  if (options.timeoutMs >= options.ackWaitMs) {
+    problems.push(`timeoutMs (${options.timeoutMs}) must be shorter than ackWaitMs (${options.ackWaitMs})`);
+  }
+  if (options.backoffMs.length === 0 || options.backoffMs.some((delay) => !(delay >= 0))) {
+    problems.push('backoffMs must hold at least one delay, none below 0');
+  }
+  if (options.batch && !isPositiveInteger(options.batch.size)) {
+    problems.push('batch.size must be a whole number above 0');
+  }
+  return problems;
+}
+
+function isPositiveInteger(value: number): boolean {
+  return Number.isInteger(value) && value > 0;
+}

@@ -1,0 +1,85 @@
+import { type DynamicModule, type FactoryProvider, type ModuleMetadata, Module } from '@nestjs/common';
+import { JetStreamConnection } from './connection.js';
+import {
+  resolveJetStreamOptions,
+  type JetStreamOptions,
+  type ResolvedJetStreamOptions,
+} from './jetstream.options.js';
+import { JetStreamPublisher } from './publish/jetstream.publisher.js';
+import { JetStreamServer } from './server/jetstream.server.js';
+import { Topology } from './topology/topology.js';
+
+const OPTIONS = Symbol('JetStreamOptions');
+
+export interface JetStreamAsyncOptions<Dependencies extends unknown[]> extends Pick<
+  ModuleMetadata,
+  'imports'
+> {
+  readonly inject?: FactoryProvider['inject'];
+  readonly useFactory: (...dependencies: Dependencies) => JetStreamOptions | Promise<JetStreamOptions>;
+}
+
+/**
+ * Provides the connection, `JetStreamPublisher` and `JetStreamServer`. Streams are ensured as soon as the module is
+ * built; attach the server to the application with `connectJetStream(app)`.
+ */
+@Module({})
+export class JetStreamModule {
+  static forRoot(options: JetStreamOptions): DynamicModule {
+    return JetStreamModule.forRootAsync({ useFactory: () => options });
+  }
+
+  static forRootAsync<Dependencies extends unknown[]>(
+    async: JetStreamAsyncOptions<Dependencies>,
+  ): DynamicModule {
+    const options: FactoryProvider<ResolvedJetStreamOptions> = {
+      provide: OPTIONS,
+      inject: async.inject ?? [],
+      useFactory: async (...dependencies: Dependencies) =>
+        resolveJetStreamOptions(await async.useFactory(...dependencies)),
+    };
+    return {
+      module: JetStreamModule,
+      global: true,
+      imports: async.imports ?? [],
+      providers: [options, connectionProvider, publisherProvider, topologyProvider, serverProvider],
+      exports: [JetStreamConnection, JetStreamPublisher, JetStreamServer, Topology],
+    };
+  }
+}
+
+const connectionProvider: FactoryProvider<JetStreamConnection> = {
+  provide: JetStreamConnection,
+  inject: [OPTIONS],
+  useFactory: ({ connection, service, replicas }: ResolvedJetStreamOptions) =>
+    JetStreamConnection.open({ name: service, ...connection }, replicas),
+};
+
+const publisherProvider: FactoryProvider<JetStreamPublisher> = {
+  provide: JetStreamPublisher,
+  inject: [JetStreamConnection, OPTIONS],
+  useFactory: (connection: JetStreamConnection, { observer }: ResolvedJetStreamOptions) =>
+    new JetStreamPublisher(connection, observer),
+};
+
+const topologyProvider: FactoryProvider<Topology> = {
+  provide: Topology,
+  inject: [JetStreamConnection, OPTIONS],
+  // Publishers start with the application, so the streams exist before the first of them runs.
+  useFactory: async (connection: JetStreamConnection, options: ResolvedJetStreamOptions) => {
+    const topology = new Topology(connection, options.replicas);
+    await topology.ensureStreams(options.streams);
+    return topology;
+  },
+};
+
+const serverProvider: FactoryProvider<JetStreamServer> = {
+  provide: JetStreamServer,
+  inject: [OPTIONS, JetStreamConnection, JetStreamPublisher, Topology],
+  useFactory: (
+    options: ResolvedJetStreamOptions,
+    connection: JetStreamConnection,
+    publisher: JetStreamPublisher,
+    topology: Topology,
+  ) => new JetStreamServer({ options, connection, publisher, topology }),
+};

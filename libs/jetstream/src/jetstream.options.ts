@@ -1,0 +1,43 @@
+import type { NodeConnectionOptions } from '@nats-io/transport-node';
+import { jsonCodec, type MessageCodec } from './codec.js';
+import type { TransportObserver } from './observer.js';
+import type { StreamDefinition } from './topology/stream-definition.js';
+
+export interface JetStreamOptions {
+  /** Name of the service; becomes the connection's name and is stamped on dead letters. */
+  readonly service: string;
+  /** Version of the service, stamped on dead letters. */
+  readonly version?: string;
+  /** Options of the NATS client: servers, TLS, credentials. */
+  readonly connection: NodeConnectionOptions;
+  /** Streams that handlers read and publishers write; created at start where they are missing. */
+  readonly streams: readonly StreamDefinition[];
+  /**
+   * Replicas of every stream this process creates.
+   * @default 1
+   */
+  readonly replicas?: number;
+  /** @default plain JSON */
+  readonly codec?: MessageCodec;
+  readonly observer?: TransportObserver;
+  /**
+   * Milliseconds running handlers get to finish at shutdown before their signals are aborted.
+   * @default 20000
+   */
+  readonly shutdownTimeoutMs?: number;
+}
+
+export interface ResolvedJetStreamOptions extends Required<JetStreamOptions> {}
+
+const SILENT: TransportObserver = { settled: () => undefined, published: () => undefined };
+
+export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetStreamOptions {
+  return {
+    ...options,
+    version: options.version ?? '0.0.0',
+    replicas: options.replicas ?? 1,
+    codec: options.codec ?? jsonCodec,
+    observer: options.observer ?? SILENT,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 20_000,
+  };
+}

@@ -1,0 +1,63 @@
+/** How a delivery was settled. `released` = given back unstarted, because the process is shutting down. */
+export type SettlementOutcome = 'handled' | 'retried' | 'dead-lettered' | 'released';
+
+/** One delivery after its settlement was sent to the server. */
+export interface SettledDelivery {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly subject: string;
+  /** Declared pattern that routed the message; bounded, so safe as a metric label. */
+  readonly pattern: string;
+  readonly sequence: number;
+  /** 1-based number of the attempt this delivery was. */
+  readonly attempt: number;
+  readonly messageId: string | undefined;
+  /** Log attributes the codec read from the message, such as `order_id`. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly outcome: SettlementOutcome;
+  /** What the handler, a pipe or a guard threw; absent when handled. */
+  readonly error?: unknown;
+  /** Delay asked of the server before the next attempt, for `retried`. */
+  readonly retryDelayMs?: number;
+  /** Time the handler ran, in milliseconds. 0 when it did not run. */
+  readonly durationMs: number;
+  /** Time from the message's arrival in the stream to its settlement, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/** One publish attempt after the server answered or the attempt was given up. */
+export interface PublishedMessage {
+  readonly subject: string;
+  readonly messageId: string | undefined;
+  readonly durationMs: number;
+  /** True when the stream already held a message with this id. */
+  readonly duplicate: boolean;
+  readonly error?: unknown;
+}
+
+/** Port for logs, metrics and traces. Called synchronously on the hot path: must not throw or block. */
+export interface TransportObserver {
+  settled(delivery: SettledDelivery): void;
+  published(message: PublishedMessage): void;
+}
+
+/** Server-side position of one durable consumer. */
+export interface ConsumerPosition {
+  readonly stream: string;
+  readonly consumer: string;
+  /** Messages in the stream that match the consumer and were not delivered yet. */
+  readonly pending: number;
+  /** Messages delivered and not settled yet. */
+  readonly ackPending: number;
+  /** Messages delivered more than once and not settled yet. */
+  readonly redelivered: number;
+}
+
+/** Liveness of one consumer loop of this process. */
+export interface ConsumerLiveness {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly state: 'running' | 'stalled' | 'stopped';
+  /** Milliseconds since the server last sent a message or a heartbeat. */
+  readonly silentMs: number;
+}

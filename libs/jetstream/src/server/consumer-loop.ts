@@ -1,0 +1,204 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { Logger } from '@nestjs/common';
+import type { ConsumerLiveness } from '../observer.js';
+import type { DeliveryProcessor } from './delivery-processor.js';
+import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
+import { PullSubscription } from './pull-subscription.js';
+import type { ConsumerPlan } from './routes.js';
+import { extend } from './settle.js';
+
+const WATCH_INTERVAL_MS = 1_000;
+const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
+
+export interface Delivery {
+  readonly message: Msg;
+  readonly info: DeliveryInfo;
+  readonly receivedAt: number;
+}
+
+/**
+ * Keeps one durable consumer busy: pulls what it can take, starts at most `concurrency` units of work, extends the ack
+ * wait of everything it holds, and comes back by itself when the server lost the consumer.
+ */
+export class ConsumerLoop {
+  private readonly logger = new Logger(ConsumerLoop.name);
+  private readonly pull: PullSubscription;
+  private readonly queue: Delivery[] = [];
+  private readonly held = new Set<Delivery>();
+  private readonly window: number;
+  private running = 0;
+  private state: ConsumerLiveness['state'] = 'stopped';
+  private lingering: NodeJS.Timeout | undefined;
+  private lingerPassed = false;
+  private timers: NodeJS.Timeout[] = [];
+  private idle: (() => void) | undefined;
+
+  constructor(
+    nc: NatsConnection,
+    private readonly plan: ConsumerPlan,
+    private readonly processor: DeliveryProcessor,
+    private readonly restoreConsumer: () => Promise<void>,
+  ) {
+    const { concurrency, batch, durable } = plan.options;
+    // One unit waits for each unit that runs, so that a slot never idles for a round trip.
+    this.window = 2 * concurrency * (batch?.size ?? 1);
+    this.pull = new PullSubscription(
+      nc,
+      { stream: plan.stream.name, consumer: durable },
+      {
+        onMessage: (message) => this.receive(message),
+        onCredit: () => this.schedule(),
+        onTrouble: (reason) => void this.recover(reason),
+      },
+    );
+  }
+
+  start(): void {
+    this.state = 'running';
+    this.pull.start();
+    this.schedule();
+    this.timers = [
+      setInterval(() => this.watch(), WATCH_INTERVAL_MS),
+      setInterval(() => this.extendHeld(), this.plan.options.ackWaitMs / 3),
+    ];
+  }
+
+  /** The connection came back; what the server was asked before is void. */
+  resume(): void {
+    if (this.state === 'stopped') return;
+    this.pull.reset();
+    this.schedule();
+  }
+
+  /** Takes nothing new, gives back what was not started, and resolves when what runs has been settled. */
+  async stop(timeoutMs: number): Promise<void> {
+    if (this.state === 'stopped') return;
+    this.state = 'stopped';
+    clearTimeout(this.lingering);
+    await this.pull.stop();
+    const unstarted = this.queue.splice(0);
+    for (const delivery of unstarted) this.held.delete(delivery);
+    await Promise.all([this.processor.giveBack(unstarted), this.drain(timeoutMs)]);
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  get liveness(): ConsumerLiveness {
+    const state = this.state === 'running' && this.pull.isSilent ? 'stalled' : this.state;
+    return {
+      stream: this.plan.stream.name,
+      consumer: this.plan.options.durable,
+      state,
+      silentMs: this.pull.silentMs,
+    };
+  }
+
+  private receive(message: Msg): void {
+    const info = parseDeliveryInfo(message.reply);
+    if (!info) return;
+    const delivery = { message, info, receivedAt: Date.now() };
+    this.held.add(delivery);
+    this.queue.push(delivery);
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.state === 'stopped') return;
+    while (this.running < this.plan.options.concurrency) {
+      const unit = this.takeUnit();
+      if (unit.length === 0) break;
+      this.run(unit);
+    }
+    if (this.state === 'running') this.pull.topUp(this.window - this.held.size, this.window);
+  }
+
+  private takeUnit(): Delivery[] {
+    const { batch } = this.plan.options;
+    if (!batch) return this.queue.splice(0, 1);
+    if (this.queue.length >= batch.size || this.lingerPassed) {
+      this.lingerPassed = false;
+      return this.queue.splice(0, batch.size);
+    }
+    if (this.queue.length > 0) this.linger(batch.lingerMs);
+    return [];
+  }
+
+  private linger(lingerMs: number): void {
+    this.lingering ??= setTimeout(() => {
+      this.lingering = undefined;
+      this.lingerPassed = this.queue.length > 0;
+      this.schedule();
+    }, lingerMs);
+  }
+
+  private run(unit: Delivery[]): void {
+    this.running++;
+    void this.processor.process(unit).finally(() => {
+      this.running--;
+      for (const delivery of unit) this.held.delete(delivery);
+      this.schedule();
+      if (this.running === 0) this.idle?.();
+    });
+  }
+
+  private async drain(timeoutMs: number): Promise<void> {
+    if (this.running === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.idle = resolve;
+    const timer = setTimeout(() => {
+      this.processor.abortRunning(new Error('the process is shutting down'));
+      resolve();
+    }, timeoutMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  private extendHeld(): void {
+    const longAgo = Date.now() - this.plan.options.ackWaitMs / 3;
+    for (const { message, receivedAt } of this.held) {
+      if (receivedAt <= longAgo) this.attempt(() => extend(message));
+    }
+  }
+
+  private watch(): void {
+    if (this.state === 'running' && this.pull.isSilent) {
+      void this.recover(`nothing heard for ${Math.round(this.pull.silentMs / 1000)} s`);
+    } else {
+      this.attempt(() => this.schedule());
+    }
+  }
+
+  /** A closing connection refuses to send; the server delivers again after the ack wait. */
+  private attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.logger.debug({ err: error, consumer: this.plan.options.durable }, 'could not reach the server');
+    }
+  }
+
+  private async recover(reason: string): Promise<void> {
+    if (this.state !== 'running') return;
+    this.state = 'stalled';
+    this.logger.warn({ consumer: this.plan.options.durable, reason }, 'consumer stalled, restoring it');
+    for (let round = 0; this.isStalled(); round++) {
+      await delay(RECOVERY_DELAYS_MS[Math.min(round, RECOVERY_DELAYS_MS.length - 1)] ?? 0);
+      if (!this.isStalled()) return;
+      try {
+        await this.restoreConsumer();
+        this.state = 'running';
+        this.resume();
+        this.logger.log({ consumer: this.plan.options.durable }, 'consumer restored');
+      } catch (error) {
+        this.logger.warn({ err: error, consumer: this.plan.options.durable }, 'consumer not restored yet');
+      }
+    }
+  }
+
+  private isStalled(): boolean {
+    return this.state === 'stalled';
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

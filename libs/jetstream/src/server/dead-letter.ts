@@ -1,0 +1,105 @@
+import { headers as createHeaders, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import { JetStreamError } from '../errors.js';
+import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
+import type { DeliveryInfo } from './delivery-info.js';
+
+const MAX_MESSAGE_LENGTH = 1_024;
+const MAX_STACK_LENGTH = 4_096;
+
+export interface DeadLetterOrigin {
+  readonly service: string;
+  readonly version: string;
+  /** Subject of the dead-letter stream. */
+  readonly subject: string;
+}
+
+export interface FailedDelivery {
+  readonly message: Msg;
+  readonly info: DeliveryInfo;
+  readonly attempt: number;
+  readonly error: unknown;
+}
+
+/** Stores copies of messages that a consumer could not process, each once per consumer. */
+export class DeadLetterQueue {
+  constructor(
+    private readonly publisher: JetStreamPublisher,
+    private readonly origin: DeadLetterOrigin,
+  ) {}
+
+  /**
+   * Publishes the original bytes and headers together with what went wrong, and resolves once they are stored.
+   * The id is derived from stream, sequence and consumer, so a copy repeated after a crash is stored once.
+   */
+  async store(failed: FailedDelivery): Promise<void> {
+    const { stream, streamSequence, consumer } = failed.info;
+    const headers = originalHeaders(failed.message.headers);
+    for (const [name, value] of Object.entries(this.describe(failed))) {
+      headers[`dead-letter-${name}`] = toHeaderValue(value);
+    }
+    const message = {
+      subject: this.origin.subject,
+      messageId: `${stream}:${streamSequence}:${consumer}`,
+      data: failed.message.data,
+      headers,
+    };
+    const fits = this.publisher.fits(message);
+    // A body near the server's limit leaves no room for the reason. It is still in the stream under its sequence.
+    await this.publisher.publish(
+      fits
+        ? message
+        : { ...message, data: new Uint8Array(), headers: { ...headers, 'dead-letter-body': 'in-stream' } },
+    );
+  }
+
+  private describe({ message, info, attempt, error }: FailedDelivery): Record<string, string> {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    const root = rootCause(cause);
+    return {
+      code: codeOf(root) ?? codeOf(cause) ?? 'UNKNOWN',
+      class: root.name,
+      message: cause.message.slice(0, MAX_MESSAGE_LENGTH),
+      stack: (root.stack ?? '').slice(0, MAX_STACK_LENGTH),
+      stream: info.stream,
+      sequence: String(info.streamSequence),
+      consumer: info.consumer,
+      subject: message.subject,
+      attempts: String(attempt),
+      'first-at': new Date(info.timestampMs).toISOString(),
+      'last-at': new Date().toISOString(),
+      'trace-id': traceIdOf(message.headers),
+      service: this.origin.service,
+      'service-version': this.origin.version,
+    };
+  }
+}
+
+/** Server control headers are kept under another name: left as they are they would act on the copy. */
+function originalHeaders(headers: MsgHdrs | undefined): Record<string, string> {
+  const copy: Record<string, string> = {};
+  for (const name of (headers ?? createHeaders()).keys()) {
+    const kept = /^nats-/i.test(name) ? `original-${name.toLowerCase()}` : name;
+    copy[kept] = toHeaderValue(headers?.get(name) ?? '');
+  }
+  return copy;
+}
+
+function rootCause(error: Error): Error {
+  return error instanceof JetStreamError && error.cause instanceof Error ? error.cause : error;
+}
+
+function codeOf(error: Error): string | undefined {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context); foreign publishers vary its case. */
+function traceIdOf(headers: MsgHdrs | undefined): string {
+  const name = headers?.keys().find((key) => key.toLowerCase() === 'traceparent');
+  return (name && headers?.get(name).split('-')[1]) ?? '';
+}
+
+/** A line break would end the header and let an error text forge the next one. */
+function toHeaderValue(value: string): string {
+  return value.replaceAll('\r', '').replaceAll('\n', '\\n');
+}

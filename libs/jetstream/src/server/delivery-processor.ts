@@ -1,0 +1,104 @@
+import { Logger } from '@nestjs/common';
+import type { SettledDelivery, SettlementOutcome, TransportObserver } from '../observer.js';
+import type { AttemptLedger } from './attempt-ledger.js';
+import type { Delivery } from './consumer-loop.js';
+import type { DeadLetterQueue } from './dead-letter.js';
+import type { Attempt, Dispatcher } from './dispatch.js';
+import type { ConsumerPlan } from './routes.js';
+import { decide, HANDLED, release, settle, type Settlement } from './settle.js';
+
+const OUTCOMES: Record<Settlement['verb'], SettlementOutcome> = {
+  ack: 'handled',
+  nak: 'retried',
+  'dead-letter': 'dead-lettered',
+};
+
+/** Brings deliveries to their end: count the attempt, dispatch, settle, report. Never rejects. */
+export class DeliveryProcessor {
+  private readonly logger = new Logger(DeliveryProcessor.name);
+  private readonly running = new Set<Attempt>();
+
+  constructor(
+    private readonly plan: ConsumerPlan,
+    private readonly dispatcher: Dispatcher,
+    private readonly attempts: AttemptLedger,
+    private readonly deadLetters: DeadLetterQueue,
+    private readonly observer: TransportObserver,
+  ) {}
+
+  async process(deliveries: readonly Delivery[]): Promise<void> {
+    try {
+      const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
+      const started = isFresh
+        ? deliveries.map((delivery) => this.begin(delivery, 1))
+        : await Promise.all(deliveries.map((delivery) => this.beginCounted(delivery)));
+      const startedAt = performance.now();
+      await this.run(started);
+      const durationMs = performance.now() - startedAt;
+      await Promise.all(started.map((attempt) => this.end(attempt, durationMs)));
+    } catch (error) {
+      // Nothing was acked, so the server delivers again after the ack wait.
+      this.logger.error({ err: error, consumer: this.plan.options.durable }, 'deliveries left unsettled');
+    }
+  }
+
+  /** Gives messages back that were never started; this consumes no attempt. */
+  async giveBack(deliveries: readonly Delivery[]): Promise<void> {
+    await Promise.allSettled(
+      deliveries.map(async ({ message, info }) => {
+        await this.attempts.giveBack(info);
+        release(message);
+      }),
+    );
+  }
+
+  abortRunning(reason: Error): void {
+    for (const { context } of this.running) context.abort(reason);
+  }
+
+  private begin({ message, info }: Delivery, attemptNumber: number): Attempt {
+    const attempt = this.dispatcher.prepare(message, info, attemptNumber);
+    this.running.add(attempt);
+    return attempt;
+  }
+
+  private async beginCounted(delivery: Delivery): Promise<Attempt> {
+    const { info } = delivery;
+    return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.attempts.start(info));
+  }
+
+  private async run(started: readonly Attempt[]): Promise<void> {
+    const [single] = started;
+    if (this.plan.options.batch) await this.dispatcher.runBatch(started);
+    else if (single) await this.dispatcher.run(single);
+  }
+
+  private async end(attempt: Attempt, durationMs: number): Promise<void> {
+    const { message, info, context } = attempt;
+    this.running.delete(attempt);
+    const wanted = decide(attempt.outcome ?? HANDLED, context.attempt, this.plan.options);
+    const settlement = await settle(message, wanted, (error) =>
+      this.deadLetters.store({ message, info, attempt: context.attempt, error }),
+    );
+    this.observer.settled(this.report(attempt, settlement, durationMs));
+  }
+
+  private report(attempt: Attempt, settlement: Settlement, durationMs: number): SettledDelivery {
+    const { context, info, decoded, route } = attempt;
+    return {
+      stream: info.stream,
+      consumer: info.consumer,
+      subject: context.subject,
+      pattern: route?.pattern ?? 'unroutable',
+      sequence: info.streamSequence,
+      attempt: context.attempt,
+      messageId: decoded?.messageId,
+      attributes: decoded?.attributes ?? {},
+      outcome: OUTCOMES[settlement.verb],
+      durationMs,
+      ageMs: Date.now() - info.timestampMs,
+      ...(settlement.verb === 'ack' ? {} : { error: settlement.error }),
+      ...(settlement.verb === 'nak' ? { retryDelayMs: settlement.delayMs } : {}),
+    };
+  }
+}

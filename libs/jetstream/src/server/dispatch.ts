@@ -1,0 +1,137 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import type { Msg } from '@nats-io/transport-node';
+import type { DecodedMessage, MessageCodec } from '../codec.js';
+import {
+  CrashLoopError,
+  HandlerTimeoutError,
+  UndecodableMessageError,
+  UnroutableMessageError,
+} from '../errors.js';
+import type { DeliveryInfo } from './delivery-info.js';
+import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
+import { createRouter, type ConsumerPlan, type Route } from './routes.js';
+import { outcomeOf, type Outcome } from './settle.js';
+
+/** Starts beyond `maxDeliver` that a message gets before it counts as one that kills its process. */
+const CRASH_ALLOWANCE = 3;
+
+/** Calls a Nest handler and resolves when it, and the stream it may have returned, completed. */
+export type InvokeHandler = (
+  handler: MessageHandler,
+  payload: unknown,
+  context: JetStreamContext | JetStreamBatchContext,
+) => Promise<void>;
+
+/** A delivery that is being worked on. */
+export interface Attempt {
+  readonly message: Msg;
+  readonly info: DeliveryInfo;
+  readonly context: JetStreamContext;
+  readonly route: Route | undefined;
+  decoded: DecodedMessage | undefined;
+  outcome: Outcome | undefined;
+}
+
+/** Turns deliveries into outcomes: route, decode, call the handler, catch what it throws. */
+export class Dispatcher {
+  private readonly routeOf: (subject: string) => Route | undefined;
+
+  constructor(
+    private readonly plan: ConsumerPlan,
+    private readonly codec: MessageCodec,
+    private readonly invoke: InvokeHandler,
+  ) {
+    this.routeOf = createRouter(plan.routes);
+  }
+
+  /** Routes and decodes. An attempt whose outcome is already clear carries it and must not be run. */
+  prepare(message: Msg, info: DeliveryInfo, attemptNumber: number): Attempt {
+    const context = new JetStreamContext(message, info, attemptNumber);
+    const route = this.routeOf(message.subject);
+    const attempt: Attempt = { message, info, context, route, decoded: undefined, outcome: undefined };
+    try {
+      attempt.decoded = this.decode(message);
+      context.identify(attempt.decoded.messageId);
+      this.refuse(attempt);
+    } catch (error) {
+      attempt.outcome = { kind: 'failed', error };
+    }
+    return attempt;
+  }
+
+  /** Runs the handler of a single message. */
+  async run(attempt: Attempt): Promise<void> {
+    if (attempt.outcome || !attempt.route) return;
+    const { context, route, decoded } = attempt;
+    const failure = await this.call(route, decoded?.payload, context, [context]);
+    attempt.outcome = failure ?? outcomeOf(context.decision);
+  }
+
+  /**
+   * Runs the handler of a batch. When it throws, its transaction was rolled back and every member is run alone, so that
+   * one poison message fails by itself.
+   */
+  async runBatch(attempts: readonly Attempt[]): Promise<void> {
+    const ready = attempts.filter(({ outcome }) => outcome === undefined);
+    for (const [route, members] of Map.groupBy(ready, (attempt) => attempt.route)) {
+      if (!route) continue;
+      const failure = await this.callBatch(route, members);
+      if (failure && members.length > 1) {
+        for (const member of members) member.outcome = await this.callBatch(route, [member]);
+      } else if (failure && members[0]) {
+        members[0].outcome = failure;
+      }
+      for (const member of members) member.outcome ??= outcomeOf(member.context.decision);
+    }
+  }
+
+  private callBatch(route: Route, members: readonly Attempt[]): Promise<Outcome | undefined> {
+    const contexts = members.map(({ context }) => context);
+    const payloads = members.map(({ decoded }) => decoded?.payload);
+    return this.call(route, payloads, new JetStreamBatchContext(contexts), contexts);
+  }
+
+  private call(
+    route: Route,
+    payload: unknown,
+    context: JetStreamContext | JetStreamBatchContext,
+    members: readonly JetStreamContext[],
+  ): Promise<Outcome | undefined> {
+    const { timeoutMs, durable } = this.plan.options;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        const error = new HandlerTimeoutError(`handler of "${durable}" ran longer than ${timeoutMs} ms`);
+        for (const member of members) member.abort(error);
+        resolve({ kind: 'failed', error });
+      }, timeoutMs);
+      const finish = (outcome: Outcome | undefined) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      };
+      this.invoke(route.handler, payload, context).then(
+        () => finish(undefined),
+        (error: unknown) => finish({ kind: 'failed', error }),
+      );
+    });
+  }
+
+  private decode(message: Msg): DecodedMessage {
+    try {
+      const decoded = this.codec.decode(message);
+      return this.plan.options.raw ? { ...decoded, payload: message.data } : decoded;
+    } catch (cause) {
+      if (this.plan.options.raw) return { payload: message.data };
+      throw new UndecodableMessageError(cause instanceof Error ? cause.message : String(cause), { cause });
+    }
+  }
+
+  private refuse({ route, message, context }: Attempt): void {
+    const { durable, maxDeliver } = this.plan.options;
+    if (!route) throw new UnroutableMessageError(`"${durable}" has no handler for "${message.subject}"`);
+    if (context.attempt > maxDeliver + CRASH_ALLOWANCE) {
+      throw new CrashLoopError(
+        `started ${context.attempt - 1} times by "${durable}" and never settled; its handler seems to kill the process`,
+      );
+    }
+  }
+}

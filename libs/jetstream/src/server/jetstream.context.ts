@@ -1,0 +1,118 @@
+import { BaseRpcContext } from '@nestjs/microservices';
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import type { DeliveryInfo } from './delivery-info.js';
+
+/** What a handler asked for instead of the ordinary settlement. Applied once, after the handler returned. */
+export type HandlerDecision =
+  | { readonly kind: 'retry'; readonly delayMs: number | undefined }
+  | { readonly kind: 'dead-letter'; readonly reason: string };
+
+/** One delivery, as `@Ctx()` of a handler. */
+export class JetStreamContext extends BaseRpcContext<[Msg]> {
+  #decision: HandlerDecision | undefined;
+  #abort: AbortController | undefined;
+  #aborted: Error | undefined;
+  #messageId: string | undefined;
+
+  constructor(
+    message: Msg,
+    private readonly info: DeliveryInfo,
+    /** 1-based number of this attempt; deliveries that never ran do not count. */
+    readonly attempt: number,
+  ) {
+    super([message]);
+  }
+
+  get message(): Msg {
+    return this.args[0];
+  }
+
+  get subject(): string {
+    return this.message.subject;
+  }
+
+  get headers(): MsgHdrs | undefined {
+    return this.message.headers;
+  }
+
+  /** The bytes as they came. */
+  get data(): Uint8Array {
+    return this.message.data;
+  }
+
+  get stream(): string {
+    return this.info.stream;
+  }
+
+  get consumer(): string {
+    return this.info.consumer;
+  }
+
+  /** Sequence of the message in its stream. */
+  get sequence(): number {
+    return this.info.streamSequence;
+  }
+
+  /** When the stream stored the message. */
+  get timestamp(): Date {
+    return new Date(this.info.timestampMs);
+  }
+
+  /** Messages of this consumer that were undelivered when this one was sent. */
+  get pending(): number {
+    return this.info.pending;
+  }
+
+  /** Identity of the event, the same for every redelivery; `<stream>:<sequence>` when the message carries none. */
+  get messageId(): string {
+    return this.#messageId ?? `${this.stream}:${this.sequence}`;
+  }
+
+  /** Aborted when the handler's time-out passes or the process must stop. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#aborted) this.#abort.abort(this.#aborted);
+    return this.#abort.signal;
+  }
+
+  /** Asks for another attempt after `delayMs`, or after the handler's backoff. */
+  retry(options: { delayMs?: number } = {}): void {
+    this.#decision = { kind: 'retry', delayMs: options.delayMs };
+  }
+
+  /** Asks for the dead-letter stream without another attempt. */
+  deadLetter(reason: string): void {
+    this.#decision = { kind: 'dead-letter', reason };
+  }
+
+  /** @internal */
+  get decision(): HandlerDecision | undefined {
+    return this.#decision;
+  }
+
+  /** @internal */
+  identify(messageId: string | undefined): void {
+    this.#messageId = messageId;
+  }
+
+  /** @internal */
+  abort(reason: Error): void {
+    this.#aborted = reason;
+    this.#abort?.abort(reason);
+  }
+}
+
+/** A batch, as `@Ctx()` of a batch handler: `messages[i]` belongs to `payload[i]`. */
+export class JetStreamBatchContext extends BaseRpcContext<[readonly JetStreamContext[]]> {
+  constructor(messages: readonly JetStreamContext[]) {
+    super([messages]);
+  }
+
+  get messages(): readonly JetStreamContext[] {
+    return this.args[0];
+  }
+
+  get signal(): AbortSignal {
+    return AbortSignal.any(this.messages.map((message) => message.signal));
+  }
+}

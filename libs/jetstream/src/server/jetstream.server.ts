@@ -1,0 +1,142 @@
+import type { BeforeApplicationShutdown } from '@nestjs/common';
+import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { JetStreamConnection } from '../connection.js';
+import { InvalidHandlerError } from '../errors.js';
+import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
+import type { HandlerOptions } from '../handler.options.js';
+import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
+import type { ConsumerLiveness, ConsumerPosition } from '../observer.js';
+import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
+import type { Topology } from '../topology/topology.js';
+import { AttemptLedger } from './attempt-ledger.js';
+import { ConsumerLoop } from './consumer-loop.js';
+import { DeadLetterQueue } from './dead-letter.js';
+import { DeliveryProcessor } from './delivery-processor.js';
+import { Dispatcher, type InvokeHandler } from './dispatch.js';
+import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
+
+/** What the strategy is built from; assembled by `JetStreamModule`. */
+export interface JetStreamServerParts {
+  readonly options: ResolvedJetStreamOptions;
+  readonly connection: JetStreamConnection;
+  readonly publisher: JetStreamPublisher;
+  readonly topology: Topology;
+}
+
+/** Nest transport strategy: runs one consumer loop for each durable that handlers declared. */
+export class JetStreamServer extends Server implements CustomTransportStrategy, BeforeApplicationShutdown {
+  override readonly transportId = JETSTREAM_TRANSPORT;
+  /** Without this Nest logs a failed event handler and reports success, and the message would be acked. */
+  override readonly propagatesEventHandlerErrors = true;
+  private readonly registrations: HandlerRegistration[] = [];
+  private plans: ConsumerPlan[] = [];
+  private loops: ConsumerLoop[] = [];
+  private stopping: Promise<void> | undefined;
+  private hasProcessingHook = false;
+
+  constructor(private readonly parts: JetStreamServerParts) {
+    super();
+  }
+
+  /** Collects a handler. Nest would chain two handlers of one pattern under one ack; here each has its durable. */
+  override addHandler(pattern: unknown, handler: MessageHandler, isEventHandler = false, extras = {}): void {
+    if (!isEventHandler) {
+      throw new InvalidHandlerError(
+        `"${String(pattern)}" is a request handler; use @EventPattern for JetStream, or another transport for requests`,
+      );
+    }
+    const options = extras as HandlerOptions;
+    this.registrations.push({ pattern: String(pattern), handler, options });
+    this.messageHandlers.set(`${options.durable}:${String(pattern)}`, handler);
+  }
+
+  override setOnProcessingStartHook(...args: Parameters<Server['setOnProcessingStartHook']>): void {
+    this.hasProcessingHook = true;
+    super.setOnProcessingStartHook(...args);
+  }
+
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      const { options, topology, connection } = this.parts;
+      this.plans = planConsumers(this.registrations, options.streams);
+      await Promise.all(this.plans.map((plan) => topology.ensureConsumer(plan)));
+      const attempts = new AttemptLedger(await connection.attempts());
+      this.loops = this.plans.map((plan) => this.createLoop(plan, attempts));
+      for (const loop of this.loops) loop.start();
+      connection.onReconnect(() => this.loops.forEach((loop) => loop.resume()));
+      this._status$.next('listening');
+      callback();
+    } catch (error) {
+      callback(error);
+    }
+  }
+
+  /** Stops pulling before HTTP closes, so that nothing new starts while the process drains. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.close();
+  }
+
+  /** Resolves when running handlers finished and settled. Called by Nest again later, which changes nothing. */
+  close(): Promise<void> {
+    this.stopping ??= this.stopLoops();
+    return this.stopping;
+  }
+
+  on(): void {
+    throw new Error('JetStreamServer emits no client events; use `status` or a TransportObserver');
+  }
+
+  unwrap<T = NatsConnection>(): T {
+    return this.parts.connection.nc as T;
+  }
+
+  /** State of every consumer loop, for health checks. */
+  liveness(): ConsumerLiveness[] {
+    return this.loops.map((loop) => loop.liveness);
+  }
+
+  /** Position of every declared consumer, asked of the server. */
+  positions(): Promise<ConsumerPosition[]> {
+    return this.parts.topology.positions(this.plans);
+  }
+
+  private async stopLoops(): Promise<void> {
+    const { options, connection } = this.parts;
+    await Promise.all(this.loops.map((loop) => loop.stop(options.shutdownTimeoutMs)));
+    if (!connection.nc.isClosed()) await connection.nc.flush().catch(() => undefined);
+    this._status$.next('closed');
+  }
+
+  private createLoop(plan: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
+    const { options, connection, publisher, topology } = this.parts;
+    const { service, version, codec, observer } = options;
+    const processor = new DeliveryProcessor(
+      plan,
+      new Dispatcher(plan, codec, this.invoke),
+      attempts,
+      new DeadLetterQueue(publisher, { service, version, subject: plan.stream.deadLetterSubject }),
+      observer,
+    );
+    return new ConsumerLoop(connection.nc, plan, processor, async () => {
+      await topology.ensureStreams(options.streams);
+      await topology.ensureConsumer(plan);
+    });
+  }
+
+  /** Converts what Nest's handlers return (a value, a promise, a promise of a stream) into one promise. */
+  private readonly invoke: InvokeHandler = async (handler, payload, context) => {
+    if (!this.hasProcessingHook) return complete(await handler(payload, context));
+    await new Promise<void>((resolve, reject) => {
+      this.runWithProcessingHooks(context, async (runEndHook) => {
+        await handler(payload, context).then(complete).then(resolve, reject);
+        runEndHook();
+      });
+    });
+  };
+}
+
+async function complete(result: unknown): Promise<void> {
+  if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+}

@@ -1,0 +1,105 @@
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+
+const EXPIRES_MS = 10_000;
+const HEARTBEAT_MS = 3_000;
+/** Without a message or heartbeat for so long the server has forgotten the pull request. */
+const SILENCE_LIMIT_MS = 3 * HEARTBEAT_MS;
+
+export interface PullListener {
+  /** A message arrived. */
+  onMessage(message: Msg): void;
+  /** Credit came back unused; ask again for what is free. */
+  onCredit(): void;
+  /** The server cannot serve the consumer: deleted, moved, no JetStream, no permission. */
+  onTrouble(reason: string): void;
+}
+
+/**
+ * Pulls as many messages as were asked for and never more (protocol: NATS ADR-37 pull consumers). The client library's
+ * own `consume()` asks for the next batch as messages arrive, whether or not anybody handled them.
+ */
+export class PullSubscription {
+  private readonly inbox = createInbox();
+  private readonly nextSubject: string;
+  private subscription: Subscription | undefined;
+  private outstanding = 0;
+  private epoch = 0;
+  private lastHeardAt = Date.now();
+
+  constructor(
+    private readonly nc: NatsConnection,
+    { stream, consumer }: { stream: string; consumer: string },
+    private readonly listener: PullListener,
+  ) {
+    this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+  }
+
+  start(): void {
+    // An exception that leaves this callback would end the client's socket reader.
+    this.subscription = this.nc.subscribe(`${this.inbox}.*`, {
+      callback: (error, message) => {
+        try {
+          if (error) this.listener.onTrouble(error.message);
+          else this.receive(message);
+        } catch (thrown) {
+          this.listener.onTrouble(String(thrown));
+        }
+      },
+    });
+  }
+
+  /** Milliseconds since the server was last heard, 0 while nothing is asked of it. */
+  get silentMs(): number {
+    return this.outstanding > 0 ? Date.now() - this.lastHeardAt : 0;
+  }
+
+  get isSilent(): boolean {
+    return this.silentMs > SILENCE_LIMIT_MS;
+  }
+
+  /** Asks for `free` messages less those already asked for, when that is worth a request. */
+  topUp(free: number, window: number): void {
+    const missing = free - this.outstanding;
+    if (!this.subscription || missing <= 0) return;
+    if (this.outstanding > 0 && missing < window / 2) return;
+    if (this.outstanding === 0) this.lastHeardAt = Date.now();
+    this.outstanding += missing;
+    const request = { batch: missing, expires: EXPIRES_MS * 1e6, idle_heartbeat: HEARTBEAT_MS * 1e6 };
+    this.nc.publish(this.nextSubject, JSON.stringify(request), { reply: `${this.inbox}.${this.epoch}` });
+  }
+
+  /** Forgets what was asked for, because the server did too. */
+  reset(): void {
+    this.epoch++;
+    this.outstanding = 0;
+    this.lastHeardAt = Date.now();
+  }
+
+  /** Withdraws the interest and hands over what is still on the wire. */
+  async stop(): Promise<void> {
+    const { subscription } = this;
+    this.subscription = undefined;
+    if (subscription && !this.nc.isClosed()) await subscription.drain();
+  }
+
+  private receive(message: Msg): void {
+    this.lastHeardAt = Date.now();
+    if (!message.subject.startsWith(this.inbox)) {
+      if (this.outstanding > 0) this.outstanding--;
+      this.listener.onMessage(message);
+      return;
+    }
+    const isStale = message.subject !== `${this.inbox}.${this.epoch}`;
+    const code = message.headers?.code ?? 0;
+    if (isStale || code === 100) return;
+    this.endRequest(message, code);
+  }
+
+  private endRequest(message: Msg, code: number): void {
+    const unused = Number(message.headers?.get('Nats-Pending-Messages'));
+    this.outstanding = unused > 0 ? Math.max(0, this.outstanding - unused) : 0;
+    // 404: nothing there, 408: the request expired. Both are ordinary ends; anything else is trouble.
+    if (code === 404 || code === 408) this.listener.onCredit();
+    else this.listener.onTrouble(`${code} ${message.headers?.description ?? ''}`.trim());
+  }
+}

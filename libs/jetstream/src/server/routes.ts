@@ -1,0 +1,106 @@
+import type { MessageHandler } from '@nestjs/microservices';
+import { InvalidHandlerError } from '../errors.js';
+import {
+  findProblems,
+  resolveHandlerOptions,
+  type HandlerOptions,
+  type ResolvedHandlerOptions,
+} from '../handler.options.js';
+import { covers, isLiteral, isValidPattern, matches, overlaps } from '../subject.js';
+import type { StreamDefinition } from '../topology/stream-definition.js';
+
+/** One handler as Nest registered it. */
+export interface HandlerRegistration {
+  readonly pattern: string;
+  readonly handler: MessageHandler;
+  readonly options: HandlerOptions;
+}
+
+export interface Route {
+  readonly pattern: string;
+  readonly handler: MessageHandler;
+}
+
+/** Everything one durable consumer needs: its stream, its subjects and the handler of each. */
+export interface ConsumerPlan {
+  readonly stream: StreamDefinition;
+  readonly options: ResolvedHandlerOptions;
+  readonly routes: readonly Route[];
+}
+
+/**
+ * Groups handlers by durable and checks that the declarations can work.
+ * @throws InvalidHandlerError naming what to change
+ */
+export function planConsumers(
+  registrations: readonly HandlerRegistration[],
+  streams: readonly StreamDefinition[],
+): ConsumerPlan[] {
+  const byDurable = new Map<string, HandlerRegistration[]>();
+  for (const registration of registrations) {
+    const durable = registration.options.durable;
+    if (!durable) throw new InvalidHandlerError(`handler of "${registration.pattern}" must name its durable`);
+    byDurable.set(durable, [...(byDurable.get(durable) ?? []), registration]);
+  }
+  return [...byDurable].map(([durable, members]) => planConsumer(durable, members, streams));
+}
+
+function planConsumer(
+  durable: string,
+  members: readonly HandlerRegistration[],
+  streams: readonly StreamDefinition[],
+): ConsumerPlan {
+  const options = resolveHandlerOptions(mergeOptions(durable, members));
+  const problems = [...findProblems(options), ...findPatternProblems(members)];
+  const stream = streams.find(({ subjects }) =>
+    members.every(({ pattern }) => subjects.some((subject) => covers(subject, pattern))),
+  );
+  if (!stream) {
+    const patterns = members.map(({ pattern }) => pattern).join(', ');
+    problems.push(`no declared stream holds all of ${patterns}; add the stream or split the durable`);
+  }
+  if (!stream || problems.length > 0) {
+    throw new InvalidHandlerError(`durable "${durable}": ${problems.join('; ')}`);
+  }
+  return { stream, options, routes: members.map(({ pattern, handler }) => ({ pattern, handler })) };
+}
+
+function mergeOptions(durable: string, members: readonly HandlerRegistration[]): HandlerOptions {
+  const merged: Record<string, unknown> = {};
+  for (const { options, pattern } of members) {
+    for (const [key, value] of Object.entries(options)) {
+      if (key in merged && JSON.stringify(merged[key]) !== JSON.stringify(value)) {
+        throw new InvalidHandlerError(
+          `durable "${durable}": handler of "${pattern}" sets ${key} to another value than its neighbour; give it once`,
+        );
+      }
+      merged[key] = value;
+    }
+  }
+  return { durable, ...merged };
+}
+
+function findPatternProblems(members: readonly HandlerRegistration[]): string[] {
+  const problems = members
+    .filter(({ pattern }) => !isValidPattern(pattern))
+    .map(({ pattern }) => `"${pattern}" is no NATS subject pattern`);
+  members.forEach(({ pattern }, index) => {
+    for (const other of members.slice(index + 1)) {
+      if (overlaps(pattern, other.pattern)) {
+        problems.push(
+          `"${pattern}" and "${other.pattern}" overlap; give one of the handlers its own durable`,
+        );
+      }
+    }
+  });
+  return problems;
+}
+
+/** Finds the route of a subject; literal subjects by hash, wildcards by comparison. */
+export function createRouter(routes: readonly Route[]): (subject: string) => Route | undefined {
+  const literal = new Map(
+    routes.filter(({ pattern }) => isLiteral(pattern)).map((route) => [route.pattern, route]),
+  );
+  const wildcards = routes.filter(({ pattern }) => !isLiteral(pattern));
+  return (subject) => literal.get(subject) ?? wildcards.find(({ pattern }) => matches(pattern, subject));
+}

@@ -1,0 +1,110 @@
+import type { INestApplication, Type } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import {
+  connectJetStream,
+  JetStreamModule,
+  JetStreamPublisher,
+  JetStreamServer,
+  type JetStreamOptions,
+  type SettledDelivery,
+  type StreamDefinition,
+} from '@slipstream/jetstream';
+import { natsUrl, uniqueName } from '@slipstream/testing';
+
+/** A stream of a test's own: `subject('a')` lies in it. */
+export interface TestStream extends StreamDefinition {
+  readonly subject: (name: string) => string;
+}
+
+export function testStream(): TestStream {
+  const name = uniqueName('S').toUpperCase();
+  const root = name.toLowerCase();
+  return {
+    name,
+    subjects: [`${root}.events.>`],
+    deadLetterSubject: `${root}.dlq`,
+    subject: (suffix) => `${root}.events.${suffix}`,
+  };
+}
+
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly publisher: JetStreamPublisher;
+  readonly server: JetStreamServer;
+  readonly settled: SettledDelivery[];
+}
+
+/** Starts an application with the controllers on the stream. */
+export async function startTestApp(
+  stream: StreamDefinition,
+  controllers: Type[],
+  options: Partial<JetStreamOptions> = {},
+): Promise<TestApp> {
+  const settled: SettledDelivery[] = [];
+  const module = await Test.createTestingModule({
+    imports: [
+      JetStreamModule.forRoot({
+        service: 'test',
+        connection: { servers: natsUrl() },
+        streams: [stream],
+        observer: { settled: (delivery) => settled.push(delivery), published: () => undefined },
+        ...options,
+      }),
+    ],
+    controllers,
+  }).compile();
+  const app = module.createNestApplication(new FastifyAdapter(), { logger: ['fatal'] });
+  connectJetStream(app);
+  try {
+    await app.init();
+    await app.startAllMicroservices();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  return { app, publisher: app.get(JetStreamPublisher), server: app.get(JetStreamServer), settled };
+}
+
+export interface StoredMessage {
+  readonly data: Uint8Array;
+  readonly header: (name: string) => string;
+}
+
+/** A client of its own, as a foreign publisher or an operator would have. */
+export class Bystander {
+  private constructor(readonly nc: NatsConnection) {}
+
+  static async connect(): Promise<Bystander> {
+    return new Bystander(await connect({ servers: natsUrl() }));
+  }
+
+  publish(subject: string, body: string): Promise<unknown> {
+    return jetstream(this.nc).publish(subject, body);
+  }
+
+  async messages(stream: string): Promise<StoredMessage[]> {
+    const manager = await jetstreamManager(this.nc);
+    const { state } = await manager.streams.info(stream);
+    const found: StoredMessage[] = [];
+    for (let seq = state.first_seq; seq <= state.last_seq && state.messages > 0; seq++) {
+      const message = await manager.streams.getMessage(stream, { seq });
+      if (message) found.push({ data: message.data, header: (name) => message.header.get(name) });
+    }
+    return found;
+  }
+
+  async consumer(stream: string, durable: string) {
+    return (await jetstreamManager(this.nc)).consumers.info(stream, durable);
+  }
+
+  async deleteConsumer(stream: string, durable: string): Promise<void> {
+    await (await jetstreamManager(this.nc)).consumers.delete(stream, durable);
+  }
+
+  async close(): Promise<void> {
+    await this.nc.close();
+  }
+}

@@ -1,0 +1,4 @@
+export { databaseUrl, natsUrl } from './environment.js';
+export { createTestDatabase, type TestDatabase } from './test-database.js';
+export { uniqueName } from './unique-name.js';
+export { waitFor } from './wait-for.js';
