@@ -1,0 +1,31 @@
+export { ContractError, type ContractErrorCode } from './contract.error.js';
+export { newEvent, type EventBase, type EventContract } from './event-contract.js';
+export { decodeEvent, encodeEvent, type DecodedEvent, type EncodedEvent } from './event-codec.js';
+export {
+  orderCancelledV1,
+  orderConfirmedV1,
+  orderCreatedV1,
+  orderCreatedV2,
+  type OrderCancelled,
+  type OrderConfirmed,
+  type OrderCreated,
+  type OrderLine,
+} from './orders.js';
+export {
+  paymentCompletedV1,
+  paymentFailedV1,
+  paymentRefundedV1,
+  type PaymentCompleted,
+  type PaymentFailed,
+  type PaymentRefunded,
+} from './payments.js';
+export {
+  inventoryRejectedV1,
+  inventoryReleasedV1,
+  inventoryReservedV1,
+  type InventoryRejected,
+  type InventoryReleased,
+  type InventoryReserved,
+} from './inventory.js';
+export { toMajorUnits, toMinorUnits } from './money.js';
+export { streams } from './streams.js';
