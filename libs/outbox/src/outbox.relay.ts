@@ -1,0 +1,123 @@
+import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import type { JetStreamPublisher } from '@slipstream/jetstream';
+import type { DataSource, EntityManager, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
+import { APPENDED } from './outbox.js';
+
+const BATCH_SIZE = 500;
+/** Safety net for events of other processes and for wake-ups lost in a crash. */
+const POLL_INTERVAL_MS = 500;
+const FAILURE_DELAY_MS = 1_000;
+
+export type OutboxPublisher = Pick<JetStreamPublisher, 'publish'>;
+
+interface OutboxRow {
+  readonly id: number;
+  readonly message_id: string;
+  readonly subject: string;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+/**
+ * Publishes what was appended, in order of ids, by one process at a time. Unpublished rows are found by their mark, not
+ * by `id > last`: ids become visible out of order, and a late one would be skipped for ever.
+ */
+export class OutboxRelay
+  implements OnApplicationBootstrap, BeforeApplicationShutdown, EntitySubscriberInterface
+{
+  private readonly logger = new Logger(OutboxRelay.name);
+  private stopped = false;
+  private isWoken = false;
+  private wakeSleeper: (() => void) | undefined;
+  private loop: Promise<void> | undefined;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly publisher: OutboxPublisher,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.dataSource.subscribers.push(this);
+    this.loop = this.run();
+  }
+
+  /** Stops after the batch at hand. What is left is published by the next process. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    this.wake();
+    await this.loop;
+  }
+
+  afterTransactionCommit({ queryRunner }: TransactionCommitEvent): void {
+    if ((queryRunner.data as Record<symbol, boolean>)[APPENDED]) this.wake();
+  }
+
+  /** Publishes the oldest unpublished rows and returns how many were read. */
+  async relayBatch(): Promise<number> {
+    return this.dataSource.transaction('READ COMMITTED', async (tx) => {
+      if (!(await this.becomeSoleRelay(tx))) return 0;
+      const rows = await this.readUnpublished(tx);
+      const published = await this.publish(rows);
+      await tx.query('UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])', [published]);
+      if (published.length < rows.length) {
+        this.logger.warn(
+          { failed: rows.length - published.length },
+          'some events could not be published yet',
+        );
+      }
+      return published.length;
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      try {
+        const published = await this.relayBatch();
+        if (published < BATCH_SIZE) await this.sleep(POLL_INTERVAL_MS);
+      } catch (error) {
+        this.logger.error({ err: error }, 'the outbox could not be relayed, trying again');
+        await this.sleep(FAILURE_DELAY_MS);
+      }
+    }
+  }
+
+  private async becomeSoleRelay(tx: EntityManager): Promise<boolean> {
+    const [row] = await tx.query(
+      `SELECT pg_try_advisory_xact_lock(hashtextextended('outbox:' || current_schema(), 0)) AS locked`,
+    );
+    return row.locked;
+  }
+
+  private readUnpublished(tx: EntityManager): Promise<OutboxRow[]> {
+    return tx.query(
+      `SELECT id, message_id, subject, headers, body FROM outbox
+       WHERE published_at IS NULL ORDER BY id LIMIT ${BATCH_SIZE}`,
+    );
+  }
+
+  /** Sends in order without waiting for each answer, and returns the ids the server confirmed. */
+  private async publish(rows: readonly OutboxRow[]): Promise<number[]> {
+    const answers = await Promise.allSettled(
+      rows.map(({ message_id, subject, headers, body }) =>
+        this.publisher.publish({ messageId: message_id, subject, headers, data: body }),
+      ),
+    );
+    return rows.filter((_, index) => answers[index]?.status === 'fulfilled').map(({ id }) => id);
+  }
+
+  private wake(): void {
+    this.isWoken = true;
+    this.wakeSleeper?.();
+  }
+
+  private async sleep(ms: number): Promise<void> {
+    if (!this.isWoken) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, ms);
+      this.wakeSleeper = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
+    this.isWoken = false;
+  }
+}

@@ -1,0 +1,2 @@
+export { dataSourceOptions, postgresModule, type PostgresOptions } from './postgres.module.js';
+export { migrate } from './migrate.js';

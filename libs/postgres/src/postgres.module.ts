@@ -1,0 +1,55 @@
+import { Logger, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource, type DataSourceOptions, type MigrationInterface } from 'typeorm';
+import { migrate } from './migrate.js';
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** Schema the service owns; created when missing. Services that share a database do not see each other's tables. */
+  readonly schema: string;
+  readonly migrations: readonly (new () => MigrationInterface)[];
+  /**
+   * Most connections of one process.
+   * @default 10
+   */
+  readonly poolSize?: number;
+}
+
+/** A TypeORM data source on the service's own schema, migrated before anything uses it. */
+export function postgresModule(options: PostgresOptions): DynamicModule {
+  return TypeOrmModule.forRootAsync({
+    useFactory: () => ({ ...dataSourceOptions(options), retryAttempts: 30, retryDelay: 1_000 }),
+    dataSourceFactory: async (resolved) => {
+      if (!resolved) throw new Error('no data source options');
+      const dataSource = await new DataSource(resolved).initialize();
+      await migrate(dataSource, options.schema);
+      return dataSource;
+    },
+  });
+}
+
+export function dataSourceOptions({
+  url,
+  schema,
+  migrations,
+  poolSize = 10,
+}: PostgresOptions): DataSourceOptions {
+  const logger = new Logger('PostgreSQL');
+  return {
+    type: 'postgres',
+    url,
+    schema,
+    parseInt8: true,
+    migrations: [...migrations],
+    // An idle connection that breaks emits an error which would end the process if nobody listened.
+    poolErrorHandler: (error: unknown) => logger.warn({ err: error }, 'an idle database connection was lost'),
+    extra: {
+      max: poolSize,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      application_name: `slipstream-${schema}`,
+      options: `-c search_path=${schema} -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000`,
+    },
+  };
+}
