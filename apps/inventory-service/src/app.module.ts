@@ -1,0 +1,34 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CreateInbox1763700000000 } from '@slipstream/idempotency';
+import { JetStreamPublisher } from '@slipstream/jetstream';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { ServiceModule } from '@slipstream/service';
+import { CONFIG, type Config } from './config.js';
+import { CreateStock1763700000002 } from './migrations/create-stock.js';
+import { ReservationsController } from './reservations.controller.js';
+import { ReservationsService } from './reservations.service.js';
+import { StockController } from './stock.controller.js';
+import { StockRepository } from './stock.repository.js';
+
+@Module({})
+export class AppModule {
+  static register(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          name: 'inventory-service',
+          config,
+          schema: 'inventory',
+          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
+        }),
+        OutboxModule.forRootAsync({
+          inject: [JetStreamPublisher],
+          useFactory: (publisher: JetStreamPublisher) => publisher,
+        }),
+      ],
+      controllers: [ReservationsController, StockController],
+      providers: [{ provide: CONFIG, useValue: config }, ReservationsService, StockRepository],
+    };
+  }
+}

@@ -1,0 +1,35 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CreateInbox1763700000000 } from '@slipstream/idempotency';
+import { JetStreamPublisher } from '@slipstream/jetstream';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { ServiceModule } from '@slipstream/service';
+import { CONFIG, type Config } from './config.js';
+import { IntakeController } from './intake.controller.js';
+import { CreateOrders1763700000002 } from './migrations/create-orders.js';
+import { OrdersController } from './orders.controller.js';
+import { OrdersRepository } from './orders.repository.js';
+import { OrdersService } from './orders.service.js';
+import { SettlementController } from './settlement.controller.js';
+
+@Module({})
+export class AppModule {
+  static register(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          name: 'order-service',
+          config,
+          schema: 'orders',
+          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateOrders1763700000002],
+        }),
+        OutboxModule.forRootAsync({
+          inject: [JetStreamPublisher],
+          useFactory: (publisher: JetStreamPublisher) => publisher,
+        }),
+      ],
+      controllers: [OrdersController, IntakeController, SettlementController],
+      providers: [{ provide: CONFIG, useValue: config }, OrdersService, OrdersRepository],
+    };
+  }
+}

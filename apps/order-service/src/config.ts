@@ -1,0 +1,21 @@
+import { parseEnvironment } from '@slipstream/bootstrap';
+import { serviceEnvironment } from '@slipstream/service';
+import { z } from 'zod';
+
+const versionsSchema = z
+  .string()
+  .regex(/^(v1|v2|v1,v2)$/, 'must be v1, v2 or "v1,v2"')
+  .transform((versions) => versions.split(','));
+
+const schema = serviceEnvironment.extend({
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
+  ORDER_CREATED_VERSIONS: versionsSchema.default(['v1']),
+});
+
+export type Config = z.infer<typeof schema>;
+
+export const CONFIG = Symbol('Config');
+
+export function loadConfig(): Config {
+  return parseEnvironment(schema);
+}

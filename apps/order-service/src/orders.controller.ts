@@ -1,0 +1,43 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
+import { ProblemException } from '@slipstream/bootstrap';
+import { AcceptedOrderDto, ListOrdersDto, OrderDto, OrderPageDto, PlaceOrderDto } from './orders.dto.js';
+import { OrdersService } from './orders.service.js';
+
+@ApiTags('orders')
+@Controller('orders')
+export class OrdersController {
+  constructor(private readonly orders: OrdersService) {}
+
+  /** Answers once the order and its event are committed. */
+  @Post()
+  @HttpCode(202)
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable characters.' })
+  @ApiAcceptedResponse({ type: AcceptedOrderDto })
+  place(
+    @Body() input: PlaceOrderDto,
+    @Headers('idempotency-key') idempotencyKey: string | undefined,
+  ): Promise<AcceptedOrderDto> {
+    if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
+      throw new ProblemException(400, {
+        detail: 'Idempotency-Key must be 1 to 255 printable characters',
+        errors: [{ field: 'Idempotency-Key', reason: 'must be 1 to 255 printable characters' }],
+      });
+    }
+    return this.orders.place(input, idempotencyKey);
+  }
+
+  @Get(':id')
+  @ApiOkResponse({ type: OrderDto })
+  async find(@Param('id') orderId: string): Promise<OrderDto> {
+    const order = await this.orders.find(orderId);
+    if (!order) throw new ProblemException(404, { detail: `there is no order "${orderId}"` });
+    return order;
+  }
+
+  @Get()
+  @ApiOkResponse({ type: OrderPageDto })
+  list(@Query() query: ListOrdersDto): Promise<OrderPageDto> {
+    return this.orders.list(query);
+  }
+}

@@ -1,0 +1,110 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsOptional,
+  Matches,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+
+export const ORDER_STATUSES = ['pending', 'confirmed', 'cancelled'] as const;
+export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+/** One line cannot exceed this; a whole order of 500 such lines still adds up exactly. */
+const MAX_UNIT_PRICE_MINOR = 1_000_000_000;
+const MAX_QUANTITY = 10_000;
+
+export class OrderLineDto {
+  @ApiProperty({ example: 'sku-1' })
+  @Matches(/^[\w.-]{1,64}$/, { message: 'must be 1 to 64 letters, digits, "-", "_" or "."' })
+  sku: string;
+
+  @ApiProperty({ example: 2, minimum: 1, maximum: MAX_QUANTITY })
+  @IsInt()
+  @Min(1)
+  @Max(MAX_QUANTITY)
+  quantity: number;
+
+  @ApiProperty({ example: 1250, description: 'Price of one piece in minor units.', minimum: 0 })
+  @IsInt()
+  @Min(0)
+  @Max(MAX_UNIT_PRICE_MINOR)
+  unitPriceMinor: number;
+}
+
+export class PlaceOrderDto {
+  @ApiProperty({ example: 'cust-123' })
+  @Matches(/^[\w-]{1,64}$/, { message: 'must be 1 to 64 letters, digits, "-" or "_"' })
+  customerId: string;
+
+  @ApiProperty({ example: 'EUR', description: 'ISO 4217 code.' })
+  @Matches(/^[A-Z]{3}$/, { message: 'must be an ISO 4217 code such as EUR' })
+  currency: string;
+
+  @ApiProperty({ type: [OrderLineDto] })
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(500)
+  @ValidateNested({ each: true })
+  @Type(() => OrderLineDto)
+  lines: OrderLineDto[];
+}
+
+export class ListOrdersDto {
+  @ApiPropertyOptional({ enum: ORDER_STATUSES })
+  @IsOptional()
+  @IsIn(ORDER_STATUSES)
+  status?: OrderStatus;
+
+  @ApiPropertyOptional({ description: 'Last order id of the page before.' })
+  @IsOptional()
+  @Matches(/^[\w-]{1,64}$/, { message: 'must be an order id' })
+  after?: string;
+
+  @ApiPropertyOptional({ default: 50, minimum: 1, maximum: 500 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(500)
+  limit: number = 50;
+}
+
+export class AcceptedOrderDto {
+  @ApiProperty() orderId: string;
+  @ApiProperty({ enum: ['pending'] }) status: 'pending';
+}
+
+export class OrderEventDto {
+  @ApiProperty({ description: 'When the order service took note of the event.' }) at: Date;
+  @ApiProperty({ example: 'payments.completed' }) event: string;
+  @ApiProperty() messageId: string;
+}
+
+export class OrderSummaryDto {
+  @ApiProperty() orderId: string;
+  @ApiProperty({ enum: ORDER_STATUSES }) status: OrderStatus;
+  @ApiProperty() customerId: string;
+  @ApiProperty() currency: string;
+  @ApiProperty({ description: 'Sum of the order in minor units.' }) totalMinor: number;
+  @ApiProperty({ nullable: true, type: String, description: 'Why the order was cancelled.' })
+  reason: string | null;
+  @ApiProperty() createdAt: Date;
+}
+
+export class OrderDto extends OrderSummaryDto {
+  @ApiProperty({ type: [OrderLineDto] }) lines: OrderLineDto[];
+  @ApiProperty({ type: [OrderEventDto] }) history: OrderEventDto[];
+}
+
+export class OrderPageDto {
+  @ApiProperty({ type: [OrderSummaryDto] }) orders: OrderSummaryDto[];
+  @ApiProperty({ nullable: true, type: String, description: 'Value of `after` for the next page.' })
+  next: string | null;
+}

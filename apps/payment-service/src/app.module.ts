@@ -1,0 +1,39 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { CreateInbox1763700000000 } from '@slipstream/idempotency';
+import { JetStreamPublisher } from '@slipstream/jetstream';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { ServiceModule } from '@slipstream/service';
+import type { Config } from './config.js';
+import { CreatePayments1763700000002 } from './migrations/create-payments.js';
+import { PaymentGateway } from './payment-gateway.js';
+import { PaymentsController } from './payments.controller.js';
+import { PaymentsRepository } from './payments.repository.js';
+import { PaymentsService } from './payments.service.js';
+import { SimulatorGateway } from './simulator.gateway.js';
+
+@Module({})
+export class AppModule {
+  static register(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ServiceModule.forRoot({
+          name: 'payment-service',
+          config,
+          schema: 'payments',
+          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreatePayments1763700000002],
+        }),
+        OutboxModule.forRootAsync({
+          inject: [JetStreamPublisher],
+          useFactory: (publisher: JetStreamPublisher) => publisher,
+        }),
+      ],
+      controllers: [PaymentsController],
+      providers: [
+        PaymentsService,
+        PaymentsRepository,
+        { provide: PaymentGateway, useFactory: () => new SimulatorGateway(config.PAYMENT_GATEWAY_URL) },
+      ],
+    };
+  }
+}

@@ -1,0 +1,2 @@
+export { serviceEnvironment, type ServiceEnvironment } from './environment.js';
+export { ServiceModule, type ServiceOptions } from './service.module.js';

@@ -1,0 +1,73 @@
+import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { decodeEvent, streams } from '@slipstream/contracts';
+import { connectionCheck, consumersCheck, databaseCheck, HealthModule } from '@slipstream/health';
+import { IdempotencyModule } from '@slipstream/idempotency';
+import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
+import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
+import { postgresModule, type PostgresOptions } from '@slipstream/postgres';
+import { DataSource } from 'typeorm';
+import type { ServiceEnvironment } from './environment.js';
+
+export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrations'> {
+  /** Name of the service, such as `payment-service`. */
+  readonly name: string;
+  readonly config: ServiceEnvironment;
+}
+
+/** What every service is made of: logs and metrics, its database schema, the transport, the inbox, health. */
+@Global()
+@Module({})
+export class ServiceModule implements OnModuleInit {
+  constructor(
+    private readonly observer: MessageObserver,
+    private readonly server: JetStreamServer,
+  ) {}
+
+  static forRoot({ name, config, schema, migrations }: ServiceOptions): DynamicModule {
+    return {
+      module: ServiceModule,
+      imports: [
+        ObservabilityModule.forRoot({ service: name }),
+        postgresModule({ url: config.DATABASE_URL, schema, migrations, poolSize: config.DATABASE_POOL_SIZE }),
+        transport(name, config),
+        IdempotencyModule,
+        health(),
+      ],
+      exports: [IdempotencyModule],
+    };
+  }
+
+  onModuleInit(): void {
+    this.observer.reportPositions(() => this.server.positions());
+  }
+}
+
+function transport(service: string, config: ServiceEnvironment): DynamicModule {
+  return JetStreamModule.forRootAsync({
+    inject: [MessageObserver],
+    useFactory: (observer: MessageObserver) => ({
+      service,
+      version: config.SERVICE_VERSION,
+      connection: { servers: config.NATS_URL.split(',') },
+      streams,
+      replicas: config.STREAM_REPLICAS,
+      codec: { decode: decodeEvent },
+      observer,
+    }),
+  });
+}
+
+function health(): DynamicModule {
+  return HealthModule.forRootAsync({
+    inject: [DataSource, JetStreamConnection, JetStreamServer],
+    // Migrations and streams are done before HTTP listens, so what serves has started.
+    useFactory: (dataSource: DataSource, connection: JetStreamConnection, server: JetStreamServer) => ({
+      startup: [databaseCheck(dataSource)],
+      readiness: [
+        databaseCheck(dataSource),
+        connectionCheck('nats', () => connection.check()),
+        consumersCheck(() => server.liveness()),
+      ],
+    }),
+  });
+}
