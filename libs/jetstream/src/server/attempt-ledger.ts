@@ -1,26 +1,55 @@
 import type { KV } from '@nats-io/kv';
 import type { DeliveryInfo } from './delivery-info.js';
 
+/** Starts that ended neither in success nor in an error, after which a message is suspected of killing its process. */
+const SUSPICIOUS_STARTS = 2;
+
+interface Entry {
+  /** How often a handler was started. */
+  readonly started: number;
+  /** Starts in a row whose end nobody recorded: the process died, or lost its connection. */
+  readonly unfinished: number;
+}
+
 /**
  * Counts how often a message was really started. The server counts deliveries, and a delivery that was given back at
  * shutdown or lay in the buffer of a killed process is none the handler saw: counting those would dead-letter messages
- * that never ran. First deliveries need no entry, so the hot path never comes here.
+ * that never ran. A first delivery that succeeds needs no entry, so the hot path never comes here.
  */
 export class AttemptLedger {
   constructor(private readonly bucket: Pick<KV, 'get' | 'put'>) {}
 
   /** Records that a redelivered message is about to start and returns the number of this attempt. */
   async start(info: DeliveryInfo): Promise<number> {
-    const key = keyOf(info);
-    const entry = await this.bucket.get(key);
-    const attempt = (entry ? Number(entry.string()) : 1) + 1;
-    await this.bucket.put(key, String(attempt));
-    return attempt;
+    const { started, unfinished } = await this.read(info);
+    await this.write(info, { started: started + 1, unfinished: unfinished + 1 });
+    return started + 1;
+  }
+
+  /** Records that attempt number `attempt` ended with an error, which acquits it of having killed the process. */
+  async finish(info: DeliveryInfo, attempt: number): Promise<void> {
+    await this.write(info, { started: attempt, unfinished: 0 });
   }
 
   /** Records that a first delivery was given back without having been started. */
   async giveBack(info: DeliveryInfo): Promise<void> {
-    if (info.deliveryCount === 1) await this.bucket.put(keyOf(info), '0');
+    if (info.deliveryCount === 1) await this.write(info, { started: 0, unfinished: 0 });
+  }
+
+  /** True when the message may be what killed the process, or was merely beside it more than once. */
+  async isSuspect(info: DeliveryInfo): Promise<boolean> {
+    if (info.deliveryCount <= SUSPICIOUS_STARTS) return false;
+    return (await this.read(info)).unfinished >= SUSPICIOUS_STARTS;
+  }
+
+  private async read(info: DeliveryInfo): Promise<Entry> {
+    const entry = await this.bucket.get(keyOf(info));
+    // Without an entry only the first delivery was started.
+    return entry ? entry.json<Entry>() : { started: 1, unfinished: 1 };
+  }
+
+  private async write(info: DeliveryInfo, entry: Entry): Promise<void> {
+    await this.bucket.put(keyOf(info), JSON.stringify(entry));
   }
 }
 

@@ -4,6 +4,7 @@ import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
 import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
 import { PullSubscription } from './pull-subscription.js';
+import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 import { extend } from './settle.js';
 
@@ -24,9 +25,11 @@ export class ConsumerLoop {
   private readonly logger = new Logger(ConsumerLoop.name);
   private readonly pull: PullSubscription;
   private readonly queue: Delivery[] = [];
+  private readonly suspects: Delivery[] = [];
   private readonly held = new Set<Delivery>();
   private readonly window: number;
   private running = 0;
+  private isIsolating = false;
   private state: ConsumerLiveness['state'] = 'stopped';
   private lingering: NodeJS.Timeout | undefined;
   private lingerPassed = false;
@@ -34,9 +37,10 @@ export class ConsumerLoop {
   private idle: (() => void) | undefined;
 
   constructor(
-    nc: NatsConnection,
+    private readonly nc: NatsConnection,
     private readonly plan: ConsumerPlan,
     private readonly processor: DeliveryProcessor,
+    private readonly quarantine: Quarantine,
     private readonly restoreConsumer: () => Promise<void>,
   ) {
     const { concurrency, batch, durable } = plan.options;
@@ -76,9 +80,8 @@ export class ConsumerLoop {
     this.state = 'stopped';
     clearTimeout(this.lingering);
     await this.pull.stop();
-    const unstarted = this.queue.splice(0);
-    for (const delivery of unstarted) this.held.delete(delivery);
-    await Promise.all([this.processor.giveBack(unstarted), this.drain(timeoutMs)]);
+    const unstarted = [...this.queue.splice(0), ...this.suspects.splice(0)];
+    await Promise.all([this.giveBack(unstarted), this.drain(timeoutMs)]);
     for (const timer of this.timers) clearInterval(timer);
   }
 
@@ -97,18 +100,37 @@ export class ConsumerLoop {
     if (!info) return;
     const delivery = { message, info, receivedAt: Date.now() };
     this.held.add(delivery);
-    this.queue.push(delivery);
+    if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
+    else void this.enqueueRepeated(delivery);
+  }
+
+  private async enqueueRepeated(delivery: Delivery): Promise<void> {
+    const isSuspect = await this.processor.isSuspect(delivery);
+    if (this.state === 'stopped') await this.giveBack([delivery]);
+    else this.enqueue(isSuspect ? this.suspects : this.queue, delivery);
+  }
+
+  private enqueue(queue: Delivery[], delivery: Delivery): void {
+    queue.push(delivery);
     this.schedule();
+  }
+
+  private async giveBack(deliveries: readonly Delivery[]): Promise<void> {
+    for (const delivery of deliveries) this.held.delete(delivery);
+    await this.processor.giveBack(deliveries);
   }
 
   private schedule(): void {
     if (this.state === 'stopped') return;
-    while (this.running < this.plan.options.concurrency) {
+    if (this.suspects.length > 0) this.runSuspect();
+    while (!this.isIsolating && this.running < this.plan.options.concurrency) {
       const unit = this.takeUnit();
       if (unit.length === 0) break;
-      this.run(unit);
+      this.run(unit, () => this.processor.process(unit));
     }
-    if (this.state === 'running') this.pull.topUp(this.window - this.held.size, this.window);
+    if (this.state === 'running') {
+      this.attempt(() => this.pull.topUp(this.window - this.held.size, this.window));
+    }
   }
 
   private takeUnit(): Delivery[] {
@@ -130,13 +152,31 @@ export class ConsumerLoop {
     }, lingerMs);
   }
 
-  private run(unit: Delivery[]): void {
+  /** Waits until nothing runs beside the suspect and the acks of what ran before have arrived. */
+  private runSuspect(): void {
+    this.isIsolating = true;
+    if (this.running > 0) return;
+    const suspect = this.suspects.splice(0, 1);
+    this.run(suspect, () =>
+      this.quarantine.run(async () => {
+        await this.nc.flush();
+        await this.processor.process(suspect);
+      }),
+    );
+  }
+
+  private run(unit: Delivery[], work: () => Promise<void>): void {
     this.running++;
-    void this.processor.process(unit).finally(() => {
+    const end = () => {
       this.running--;
       for (const delivery of unit) this.held.delete(delivery);
+      this.isIsolating = this.suspects.length > 0;
       this.schedule();
       if (this.running === 0) this.idle?.();
+    };
+    work().then(end, (error: unknown) => {
+      this.logger.error({ err: error, consumer: this.plan.options.durable }, 'deliveries left unsettled');
+      end();
     });
   }
 
@@ -163,7 +203,7 @@ export class ConsumerLoop {
     if (this.state === 'running' && this.pull.isSilent) {
       void this.recover(`nothing heard for ${Math.round(this.pull.silentMs / 1000)} s`);
     } else {
-      this.attempt(() => this.schedule());
+      this.schedule();
     }
   }
 

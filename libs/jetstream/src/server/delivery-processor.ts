@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import type { SettledDelivery, SettlementOutcome, TransportObserver } from '../observer.js';
 import type { AttemptLedger } from './attempt-ledger.js';
 import type { Delivery } from './consumer-loop.js';
@@ -13,9 +12,11 @@ const OUTCOMES: Record<Settlement['verb'], SettlementOutcome> = {
   'dead-letter': 'dead-lettered',
 };
 
-/** Brings deliveries to their end: count the attempt, dispatch, settle, report. Never rejects. */
+/**
+ * Brings deliveries to their end: count the attempt, dispatch, settle, report. When a step cannot reach the server,
+ * nothing was acked and the server delivers again after the ack wait.
+ */
 export class DeliveryProcessor {
-  private readonly logger = new Logger(DeliveryProcessor.name);
   private readonly running = new Set<Attempt>();
 
   constructor(
@@ -26,20 +27,20 @@ export class DeliveryProcessor {
     private readonly observer: TransportObserver,
   ) {}
 
+  /** Asks before a delivery starts whether it should run alone. When in doubt it should not: most are innocent. */
+  async isSuspect({ info }: Delivery): Promise<boolean> {
+    return this.attempts.isSuspect(info).catch(() => false);
+  }
+
   async process(deliveries: readonly Delivery[]): Promise<void> {
-    try {
-      const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
-      const started = isFresh
-        ? deliveries.map((delivery) => this.begin(delivery, 1))
-        : await Promise.all(deliveries.map((delivery) => this.beginCounted(delivery)));
-      const startedAt = performance.now();
-      await this.run(started);
-      const durationMs = performance.now() - startedAt;
-      await Promise.all(started.map((attempt) => this.end(attempt, durationMs)));
-    } catch (error) {
-      // Nothing was acked, so the server delivers again after the ack wait.
-      this.logger.error({ err: error, consumer: this.plan.options.durable }, 'deliveries left unsettled');
-    }
+    const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
+    const started = isFresh
+      ? deliveries.map((delivery) => this.begin(delivery, 1))
+      : await Promise.all(deliveries.map((delivery) => this.beginCounted(delivery)));
+    const startedAt = performance.now();
+    await this.run(started);
+    const durationMs = performance.now() - startedAt;
+    await Promise.all(started.map((attempt) => this.end(attempt, durationMs)));
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
@@ -77,6 +78,7 @@ export class DeliveryProcessor {
     const { message, info, context } = attempt;
     this.running.delete(attempt);
     const wanted = decide(attempt.outcome ?? HANDLED, context.attempt, this.plan.options);
+    if (wanted.verb === 'nak') await this.attempts.finish(info, context.attempt);
     const settlement = await settle(message, wanted, (error) =>
       this.deadLetters.store({ message, info, attempt: context.attempt, error }),
     );

@@ -15,6 +15,7 @@ import { ConsumerLoop } from './consumer-loop.js';
 import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
+import { Quarantine } from './quarantine.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
 
 /** What the strategy is built from; assembled by `JetStreamModule`. */
@@ -30,6 +31,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   override readonly transportId = JETSTREAM_TRANSPORT;
   /** Without this Nest logs a failed event handler and reports success, and the message would be acked. */
   override readonly propagatesEventHandlerErrors = true;
+  private readonly quarantine = new Quarantine();
   private readonly registrations: HandlerRegistration[] = [];
   private plans: ConsumerPlan[] = [];
   private loops: ConsumerLoop[] = [];
@@ -119,7 +121,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       new DeadLetterQueue(publisher, { service, version, subject: plan.stream.deadLetterSubject }),
       observer,
     );
-    return new ConsumerLoop(connection.nc, plan, processor, async () => {
+    return new ConsumerLoop(connection.nc, plan, processor, this.quarantine, async () => {
       await topology.ensureStreams(options.streams);
       await topology.ensureConsumer(plan);
     });

@@ -1,0 +1,94 @@
+import { describe, expect, it } from '@jest/globals';
+import { ContractError } from './contract.error.js';
+import { decodeEvent, encodeEvent } from './event-codec.js';
+import { newEvent } from './event-contract.js';
+import { orderCreatedV1, orderCreatedV2, type OrderCreated } from './orders.js';
+
+const article = {
+  message_id: '0190b2f4-7d6c-7a3e-8f00-000000000001',
+  order_id: '0190b2f4-7d6c-7a3e-8f00-000000000002',
+  customer_id: 'cust-123',
+  total_amount: 99.95,
+  created_at: 1_720_000_000_000,
+};
+
+const decode = (body: unknown, subject = 'orders.created.v1') =>
+  decodeEvent({ subject, data: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) });
+
+function failureOf(body: unknown, subject?: string): ContractError {
+  try {
+    decode(body, subject);
+  } catch (error) {
+    if (error instanceof ContractError) return error;
+    throw error;
+  }
+  throw new Error('decoded');
+}
+
+describe('event codec', () => {
+  it("reads the article's five fields as an order", () => {
+    expect(decode(article)).toEqual({
+      messageId: article.message_id,
+      attributes: { order_id: article.order_id },
+      payload: {
+        messageId: article.message_id,
+        orderId: article.order_id,
+        customerId: 'cust-123',
+        currency: 'USD',
+        totalMinor: 9_995,
+        lines: [],
+        createdAt: 1_720_000_000_000,
+      },
+    });
+  });
+
+  it('ignores fields it does not know', () => {
+    expect(decode({ ...article, colour: 'red' }).payload).toEqual(decode(article).payload);
+  });
+
+  it('reads an order published as v1 and as v2 as the same event', () => {
+    const event: OrderCreated = {
+      ...newEvent('order-1'),
+      customerId: 'cust-1',
+      currency: 'EUR',
+      totalMinor: 2_500,
+      lines: [{ sku: 'sku-1', quantity: 2, unitPriceMinor: 1_250 }],
+    };
+    const v1 = encodeEvent(orderCreatedV1, event, 'test');
+    const v2 = encodeEvent(orderCreatedV2, event, 'test');
+    expect(decodeEvent({ subject: v1.subject, data: v1.data }).payload).toEqual(event);
+    expect(decodeEvent({ subject: v2.subject, data: v2.data }).payload).toEqual(event);
+    expect([v1.messageId, v2.messageId]).toEqual([`${event.messageId}/v1`, `${event.messageId}/v2`]);
+    expect(v1.headers).toMatchObject({ 'ce-id': event.messageId, 'ce-type': 'orders.created.v1' });
+  });
+
+  it.each([
+    ['a missing field', { ...article, order_id: undefined }, 'order_id'],
+    ['an id with a dot', { ...article, message_id: 'a.b' }, 'message_id'],
+    ['a negative total', { ...article, total_amount: -1 }, 'total_amount'],
+    ['a total beyond exact numbers', { ...article, total_amount: 1e300 }, 'total_amount'],
+    ['totals that disagree', { ...article, total_minor: 1 }, 'total_minor'],
+    [
+      'a line without quantity',
+      { ...article, lines: [{ sku: 'a', unit_price_minor: 1 }] },
+      'lines[0].quantity',
+    ],
+  ])('refuses %s and names the field', (_, body, path) => {
+    const error = failureOf(body);
+    expect(error).toMatchObject({ code: 'CONTRACT_INVALID', path });
+    expect(error.message).toContain(path);
+  });
+
+  it.each([
+    ['text that is no JSON', '{broken', undefined, 'CONTRACT_MALFORMED'],
+    ['an event nobody described', article, 'orders.created.v9', 'CONTRACT_UNKNOWN_EVENT'],
+    ['a body that is no object', [1], undefined, 'CONTRACT_INVALID'],
+  ])('refuses %s', (_, body, subject, code) => {
+    expect(failureOf(body, subject)).toMatchObject({ code });
+  });
+
+  it('leaves prototypes alone', () => {
+    decode(`{"__proto__": {"polluted": true}, ${JSON.stringify(article).slice(1)}`);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
+import { DataSource, type EntityManager } from 'typeorm';
+
+describe('idempotency repository', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+  let inbox: IdempotencyRepository;
+  let messageId: string;
+
+  const effects = async () =>
+    Number((await dataSource.query('SELECT count(*) FROM effects WHERE id = $1', [messageId]))[0].count);
+  const effect = (tx: EntityManager): Promise<void> =>
+    tx.query('INSERT INTO effects VALUES ($1)', [messageId]);
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    dataSource = await new DataSource({
+      type: 'postgres',
+      url: database.url,
+      migrations: [CreateInbox1763700000000],
+      migrationsRun: true,
+      extra: { max: 16 },
+    }).initialize();
+    await dataSource.query('CREATE TABLE effects (id text)');
+    inbox = new IdempotencyRepository(dataSource);
+  });
+
+  beforeEach(() => {
+    messageId = uniqueName('m');
+  });
+
+  afterAll(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  it('runs an effect once however often the message comes', async () => {
+    expect(await inbox.once({ consumer: 'c', messageId }, effect)).toBe(true);
+    expect(await inbox.once({ consumer: 'c', messageId }, effect)).toBe(false);
+    expect(await effects()).toBe(1);
+  });
+
+  it('runs an effect once when sixteen processes handle the message at the same time', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 16 }, () => inbox.once({ consumer: 'c', messageId }, effect)),
+    );
+    expect(outcomes.filter(Boolean)).toHaveLength(1);
+    expect(await effects()).toBe(1);
+  });
+
+  it('counts for each consumer apart', async () => {
+    await inbox.once({ consumer: 'c1', messageId }, effect);
+    expect(await inbox.once({ consumer: 'c2', messageId }, effect)).toBe(true);
+    expect(await effects()).toBe(2);
+  });
+
+  it('forgets the message when its effect failed, and keeps nothing of the effect', async () => {
+    const failing = async (tx: EntityManager) => {
+      await effect(tx);
+      throw new Error('after the effect');
+    };
+    await expect(inbox.once({ consumer: 'c', messageId }, failing)).rejects.toThrow('after the effect');
+    expect(await effects()).toBe(0);
+    expect(await inbox.once({ consumer: 'c', messageId }, effect)).toBe(true);
+  });
+
+  it('gives the message to the waiting process when the first one rolls back', async () => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const { promise: claimed, resolve: onClaimed } = Promise.withResolvers<void>();
+    const first = inbox.once({ consumer: 'c', messageId }, async () => {
+      onClaimed();
+      await gate;
+      throw new Error('rolled back');
+    });
+    await claimed;
+    const second = inbox.once({ consumer: 'c', messageId }, effect);
+    open();
+    await expect(first).rejects.toThrow('rolled back');
+    expect(await second).toBe(true);
+    expect(await effects()).toBe(1);
+  });
+
+  it('repeats an effect that met a deadlock', async () => {
+    let runs = 0;
+    const processed = await inbox.once({ consumer: 'c', messageId }, async (tx) => {
+      await effect(tx);
+      if (++runs < 3)
+        await tx.query(`DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`);
+    });
+    expect({ processed, runs, effects: await effects() }).toEqual({ processed: true, runs: 3, effects: 1 });
+  });
+
+  it('claims a batch in one statement and names the messages that are new', async () => {
+    const [known, fresh] = [uniqueName('m'), uniqueName('m')];
+    await inbox.claim(dataSource.manager, 'c', [known]);
+    expect(await inbox.claim(dataSource.manager, 'c', [fresh, known, fresh])).toEqual(new Set([fresh]));
+  });
+});
