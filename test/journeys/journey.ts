@@ -1,0 +1,162 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { waitFor } from '@slipstream/testing';
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { removePostgresHome } from '../../tools/servers/postgres-home.ts';
+import { APPS, SERVER_PORTS } from '../../tools/stack/apps.ts';
+import type { StackEvent } from '../../tools/stack/events.ts';
+import { chooseFreePorts } from '../../tools/stack/ports.ts';
+import { startStack, type Stack } from '../../tools/stack/stack.ts';
+
+export interface Order {
+  readonly orderId: string;
+  readonly status: 'pending' | 'confirmed' | 'cancelled';
+  readonly totalMinor: number;
+  readonly reason: string | null;
+  readonly history: readonly { readonly event: string; readonly messageId: string }[];
+}
+
+export interface GatewayStats {
+  readonly charges: number;
+  readonly refunds: number;
+  readonly distinctOrders: number;
+  readonly duplicateCharges: number;
+  readonly amountMinor: number;
+}
+
+export interface DeadLetter {
+  readonly body: string;
+  readonly header: (name: string) => string;
+}
+
+/** The whole system on free ports with data of its own, and what a user, an operator and a foreign publisher can do. */
+export class Journey {
+  readonly events: StackEvent[];
+  private readonly nc: NatsConnection;
+
+  private constructor(
+    readonly stack: Stack,
+    private readonly cleanUp: () => Promise<void>,
+    parts: { events: StackEvent[]; nc: NatsConnection },
+  ) {
+    this.events = parts.events;
+    this.nc = parts.nc;
+  }
+
+  static async start(appEnv: Record<string, NodeJS.ProcessEnv> = {}): Promise<Journey> {
+    const binary = process.env.NATS_SERVER_BIN;
+    if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
+    const dataDir = mkdtempSync(join(tmpdir(), 'slipstream-journey-'));
+    chmodSync(dataDir, 0o755);
+    const chosen = await chooseFreePorts([...APPS.map(({ name }) => name), ...Object.keys(SERVER_PORTS)]);
+    const events: StackEvent[] = [];
+    const stack = await startStack({
+      dataDir,
+      ports: chosen.ports,
+      nats: { binary },
+      rate: 0,
+      appEnv,
+      onEvent: (event) => events.push(event),
+    });
+    const nc = await connect({ servers: stack.natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+    const cleanUp = async () => {
+      await nc.close();
+      await stack.stop();
+      chosen.release();
+      removePostgresHome(join(dataDir, 'postgres'));
+      await rm(dataDir, { recursive: true, force: true });
+    };
+    return new Journey(stack, cleanUp, { events, nc });
+  }
+
+  async end(): Promise<void> {
+    await this.cleanUp();
+  }
+
+  async request(app: string, method: string, path: string, body?: unknown, headers = {}): Promise<Response> {
+    const init = {
+      method,
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    };
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    return fetch(`${this.stack.urls[app]}${path}`, body === undefined ? init : { ...init, body: text });
+  }
+
+  async read<T>(app: string, path: string): Promise<T> {
+    const response = await this.request(app, 'GET', path);
+    if (!response.ok) throw new Error(`GET ${path} of ${app} answered ${response.status}`);
+    return (await response.json()) as T;
+  }
+
+  /** Posts an order, again and again with the same key while the service is away, and returns its id. */
+  async placeOrder(order: object, key: string): Promise<string> {
+    return waitFor(
+      `order ${key} to be accepted`,
+      async () => {
+        const response = await this.request('order-service', 'POST', '/orders', order, {
+          'idempotency-key': key,
+        });
+        if (response.status !== 202) throw new Error(`answered ${response.status}`);
+        return ((await response.json()) as Order).orderId;
+      },
+      60_000,
+    );
+  }
+
+  order(orderId: string): Promise<Order> {
+    return this.read('order-service', `/orders/${orderId}`);
+  }
+
+  async settled(orderId: string, timeoutMs = 60_000): Promise<Order> {
+    return waitFor(
+      `order ${orderId} to settle`,
+      async () => {
+        const order = await this.order(orderId);
+        return order.status !== 'pending' && order;
+      },
+      timeoutMs,
+    );
+  }
+
+  gateway(): Promise<GatewayStats> {
+    return this.read('payment-gateway', '/stats');
+  }
+
+  async setFaults(faults: object): Promise<void> {
+    const response = await this.request('payment-gateway', 'PUT', '/faults', faults);
+    if (!response.ok) throw new Error(`the gateway refused the faults: ${await response.text()}`);
+  }
+
+  /** Publishes as any NATS client does: core NATS, no headers, no answer. */
+  async publishBare(subject: string, body: string): Promise<void> {
+    this.nc.publish(subject, body);
+    await this.nc.flush();
+  }
+
+  async publishDurably(subject: string, body: string): Promise<void> {
+    await jetstream(this.nc).publish(subject, body, { retries: 20 });
+  }
+
+  async deadLetters(stream: string): Promise<DeadLetter[]> {
+    const manager = await jetstreamManager(this.nc, { checkAPI: false });
+    const { state } = await manager.streams.info(stream);
+    const letters: DeadLetter[] = [];
+    for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
+      const message = await manager.streams.getMessage(stream, { seq });
+      if (message) letters.push({ body: message.string(), header: (name) => message.header.get(name) });
+    }
+    return letters;
+  }
+
+  /** True when every durable of the stream has nothing left to do. */
+  async isQuiet(stream: string): Promise<boolean> {
+    const manager = await jetstreamManager(this.nc, { checkAPI: false });
+    for await (const { num_pending, num_ack_pending } of manager.consumers.list(stream)) {
+      if (num_pending > 0 || num_ack_pending > 0) return false;
+    }
+    return true;
+  }
+}
