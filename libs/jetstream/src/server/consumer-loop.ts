@@ -135,7 +135,10 @@ export class ConsumerLoop {
 
   private takeUnit(): Delivery[] {
     const { batch } = this.plan.options;
-    if (!batch) return this.queue.splice(0, 1);
+    if (!batch) {
+      const next = this.queue.shift();
+      return next ? [next] : [];
+    }
     if (this.queue.length >= batch.size || this.lingerPassed) {
       this.lingerPassed = false;
       return this.queue.splice(0, batch.size);

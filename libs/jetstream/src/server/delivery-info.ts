@@ -1,4 +1,4 @@
-/** What the server says about a delivery, read from its reply subject. */
+/** What the server says about a delivery. */
 export interface DeliveryInfo {
   readonly stream: string;
   readonly consumer: string;
@@ -13,21 +13,46 @@ export interface DeliveryInfo {
 
 /**
  * Reads `$JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>` and the later form with
- * domain and account hash in front of the stream (NATS ADR-15).
+ * domain and account hash in front of the stream (NATS ADR-15). Numbers are read when they are asked for.
+ * @returns undefined when the reply subject is not that of a JetStream delivery
  */
 export function parseDeliveryInfo(reply: string | undefined): DeliveryInfo | undefined {
   const tokens = reply?.split('.') ?? [];
-  const start = tokens.length === 9 ? 2 : 4;
-  const [stream, consumer, count, sequence, , nanos, pending] = tokens.slice(start);
-  if (tokens[1] !== 'ACK' || stream === undefined || consumer === undefined || pending === undefined) {
-    return undefined;
+  const isDelivery = tokens[0] === '$JS' && tokens[1] === 'ACK' && tokens.length >= 9;
+  return isDelivery ? new ReplySubject(tokens, tokens.length === 9 ? 2 : 4) : undefined;
+}
+
+class ReplySubject implements DeliveryInfo {
+  readonly deliveryCount: number;
+
+  constructor(
+    private readonly tokens: readonly string[],
+    private readonly start: number,
+  ) {
+    this.deliveryCount = this.number(2);
   }
-  return {
-    stream,
-    consumer,
-    deliveryCount: Number(count),
-    streamSequence: Number(sequence),
-    timestampMs: Number(nanos) / 1e6,
-    pending: Number(pending),
-  };
+
+  get stream(): string {
+    return this.tokens[this.start] ?? '';
+  }
+
+  get consumer(): string {
+    return this.tokens[this.start + 1] ?? '';
+  }
+
+  get streamSequence(): number {
+    return this.number(3);
+  }
+
+  get timestampMs(): number {
+    return this.number(5) / 1e6;
+  }
+
+  get pending(): number {
+    return this.number(6);
+  }
+
+  private number(offset: number): number {
+    return Number(this.tokens[this.start + offset]);
+  }
 }

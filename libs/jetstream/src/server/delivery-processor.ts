@@ -32,15 +32,13 @@ export class DeliveryProcessor {
     return this.attempts.isSuspect(info).catch(() => false);
   }
 
-  async process(deliveries: readonly Delivery[]): Promise<void> {
+  process(deliveries: readonly Delivery[]): Promise<void> {
     const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
-    const started = isFresh
-      ? deliveries.map((delivery) => this.begin(delivery, 1))
-      : await Promise.all(deliveries.map((delivery) => this.beginCounted(delivery)));
-    const startedAt = performance.now();
-    await this.run(started);
-    const durationMs = performance.now() - startedAt;
-    await Promise.all(started.map((attempt) => this.end(attempt, durationMs)));
+    return isFresh
+      ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
+      : Promise.all(deliveries.map((delivery) => this.beginCounted(delivery))).then((started) =>
+          this.handle(started),
+        );
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
@@ -68,16 +66,29 @@ export class DeliveryProcessor {
     return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.attempts.start(info));
   }
 
-  private async run(started: readonly Attempt[]): Promise<void> {
+  private async handle(started: readonly Attempt[]): Promise<void> {
+    const startedAt = performance.now();
     const [single] = started;
     if (this.plan.options.batch) await this.dispatcher.runBatch(started);
     else if (single) await this.dispatcher.run(single);
+    const durationMs = performance.now() - startedAt;
+    const ends = started.map((attempt) => this.end(attempt, durationMs)).filter((end) => end !== undefined);
+    if (ends.length > 0) await Promise.all(ends);
   }
 
-  private async end(attempt: Attempt, durationMs: number): Promise<void> {
-    const { message, info, context } = attempt;
+  /** Settles at once what is acked, which is nearly everything; anything else takes a promise. */
+  private end(attempt: Attempt, durationMs: number): Promise<void> | undefined {
     this.running.delete(attempt);
-    const wanted = decide(attempt.outcome ?? HANDLED, context.attempt, this.plan.options);
+    const { outcome = HANDLED, context, message } = attempt;
+    const wanted = decide(outcome, context.attempt, this.plan.options);
+    if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);
+    void settle(message, wanted, noCopy);
+    this.observer.settled(this.report(attempt, wanted, durationMs));
+    return undefined;
+  }
+
+  private async endFailed(attempt: Attempt, wanted: Settlement, durationMs: number): Promise<void> {
+    const { message, info, context } = attempt;
     if (wanted.verb === 'nak') await this.attempts.finish(info, context.attempt);
     const settlement = await settle(message, wanted, (error) =>
       this.deadLetters.store({ message, info, attempt: context.attempt, error }),
@@ -103,4 +114,8 @@ export class DeliveryProcessor {
       ...(settlement.verb === 'nak' ? { retryDelayMs: settlement.delayMs } : {}),
     };
   }
+}
+
+function noCopy(): Promise<void> {
+  return Promise.reject(new Error('only dead letters are copied'));
 }

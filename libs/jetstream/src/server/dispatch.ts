@@ -61,9 +61,9 @@ export class Dispatcher {
 
   /** Runs the handler of a single message. */
   async run(attempt: Attempt): Promise<void> {
-    if (attempt.outcome || !attempt.route) return;
     const { context, route, decoded } = attempt;
-    const failure = await this.call(route, decoded?.payload, context, [context]);
+    if (attempt.outcome || !route) return;
+    const failure = await this.call(route, decoded?.payload, context);
     attempt.outcome = failure ?? outcomeOf(context.decision);
   }
 
@@ -88,20 +88,19 @@ export class Dispatcher {
   private callBatch(route: Route, members: readonly Attempt[]): Promise<Outcome | undefined> {
     const contexts = members.map(({ context }) => context);
     const payloads = members.map(({ decoded }) => decoded?.payload);
-    return this.call(route, payloads, new JetStreamBatchContext(contexts), contexts);
+    return this.call(route, payloads, new JetStreamBatchContext(contexts));
   }
 
   private call(
     route: Route,
     payload: unknown,
     context: JetStreamContext | JetStreamBatchContext,
-    members: readonly JetStreamContext[],
   ): Promise<Outcome | undefined> {
     const { timeoutMs, durable } = this.plan.options;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         const error = new HandlerTimeoutError(`handler of "${durable}" ran longer than ${timeoutMs} ms`);
-        for (const member of members) member.abort(error);
+        context.abort(error);
         resolve({ kind: 'failed', error });
       }, timeoutMs);
       const finish = (outcome: Outcome | undefined) => {

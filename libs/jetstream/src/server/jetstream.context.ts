@@ -112,7 +112,13 @@ export class JetStreamBatchContext extends BaseRpcContext<[readonly JetStreamCon
     return this.args[0];
   }
 
+  /** Aborted when the handler's time-out passes or the process must stop. */
   get signal(): AbortSignal {
     return AbortSignal.any(this.messages.map((message) => message.signal));
+  }
+
+  /** @internal */
+  abort(reason: Error): void {
+    for (const message of this.messages) message.abort(reason);
   }
 }

@@ -128,9 +128,9 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   }
 
   /** Converts what Nest's handlers return (a value, a promise, a promise of a stream) into one promise. */
-  private readonly invoke: InvokeHandler = async (handler, payload, context) => {
-    if (!this.hasProcessingHook) return complete(await handler(payload, context));
-    await new Promise<void>((resolve, reject) => {
+  private readonly invoke: InvokeHandler = (handler, payload, context) => {
+    if (!this.hasProcessingHook) return handler(payload, context).then(complete);
+    return new Promise<void>((resolve, reject) => {
       this.runWithProcessingHooks(context, async (runEndHook) => {
         await handler(payload, context).then(complete).then(resolve, reject);
         runEndHook();
@@ -139,6 +139,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   };
 }
 
-async function complete(result: unknown): Promise<void> {
-  if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+function complete(result: unknown): Promise<void> | undefined {
+  return isObservable(result)
+    ? lastValueFrom(result, { defaultValue: undefined }).then(() => undefined)
+    : undefined;
 }

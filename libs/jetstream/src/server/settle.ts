@@ -55,14 +55,14 @@ export function isTerminal(error: unknown): boolean {
 }
 
 /**
- * Applies a settlement. The only place that may ack or nak.
+ * Applies a settlement and returns the one that was applied. The only place that may ack or nak.
  * The original is acked only after its dead-letter copy is stored; without the copy it stays in the stream.
  */
-export async function settle(
+export function settle(
   message: Msg,
   settlement: Settlement,
   copyToDeadLetters: (error: unknown) => Promise<void>,
-): Promise<Settlement> {
+): Settlement | Promise<Settlement> {
   switch (settlement.verb) {
     case 'ack':
       acknowledge(message);
@@ -71,15 +71,23 @@ export async function settle(
       negativelyAcknowledge(message, settlement.delayMs);
       return settlement;
     case 'dead-letter':
-      try {
-        await copyToDeadLetters(settlement.error);
-      } catch (error) {
-        negativelyAcknowledge(message, DEAD_LETTER_RETRY_MS);
-        return { verb: 'nak', delayMs: DEAD_LETTER_RETRY_MS, error };
-      }
-      acknowledge(message);
-      return settlement;
+      return deadLetter(message, settlement, copyToDeadLetters);
   }
+}
+
+async function deadLetter(
+  message: Msg,
+  settlement: Settlement & { verb: 'dead-letter' },
+  copyToDeadLetters: (error: unknown) => Promise<void>,
+): Promise<Settlement> {
+  try {
+    await copyToDeadLetters(settlement.error);
+  } catch (error) {
+    negativelyAcknowledge(message, DEAD_LETTER_RETRY_MS);
+    return { verb: 'nak', delayMs: DEAD_LETTER_RETRY_MS, error };
+  }
+  acknowledge(message);
+  return settlement;
 }
 
 /** Gives a message back that was never started, so that another process gets it at once. */

@@ -1,0 +1,145 @@
+import { AckPolicy, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { Controller, type INestApplication, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { connectJetStream, EventPattern, JetStreamModule, type HandlerOptions } from '@slipstream/jetstream';
+import { randomBytes } from 'node:crypto';
+import type { BenchEnvironment, Benchmark, Variant } from './benchmark.js';
+
+const MESSAGES = 100_000;
+const BATCH = 500;
+const BODY = JSON.stringify({ message_id: 'm'.repeat(36), order_id: 'o'.repeat(36), total_amount: 99.95 });
+
+/** What the transport costs: empty handlers beside a bare callback that acks. */
+export const dispatch: Benchmark = {
+  name: 'dispatch',
+  unit: 'messages',
+  ratios: [
+    { label: 'handler / raw callback', of: 'handler', to: 'raw callback', floor: 0.5 },
+    { label: 'batch handler / raw callback', of: 'batch handler', to: 'raw callback', floor: 0.8 },
+  ],
+  async prepare(environment) {
+    const count = Math.round(MESSAGES * environment.scale);
+    const nc = await connect({ servers: environment.natsUrl });
+    const stream = await createFilledStream(nc, count);
+    const variants: Variant[] = [
+      { label: 'raw callback', run: () => runRaw(environment, stream, count) },
+      { label: 'handler', run: () => runHandler(environment, stream, count, { concurrency: 256 }) },
+      {
+        label: 'batch handler',
+        run: () =>
+          runHandler(environment, stream, count, { concurrency: 2, batch: { size: BATCH, lingerMs: 5 } }),
+      },
+    ];
+    const close = async () => {
+      await (await jetstreamManager(nc)).streams.delete(stream);
+      await nc.close();
+    };
+    return {
+      variants,
+      close,
+      settings: { messages: count, bytes: BODY.length, server: nc.info?.version ?? '' },
+    };
+  },
+};
+
+async function createFilledStream(nc: NatsConnection, count: number): Promise<string> {
+  const name = `BENCH_${randomBytes(6).toString('hex').toUpperCase()}`;
+  const manager = await jetstreamManager(nc);
+  await manager.streams.add({ name, subjects: [`${name}.events`], storage: StorageType.Memory });
+  const client = jetstream(nc);
+  for (let sent = 0; sent < count; sent += 1_000) {
+    const chunk = Math.min(1_000, count - sent);
+    await Promise.all(Array.from({ length: chunk }, () => client.publish(`${name}.events`, BODY)));
+  }
+  return name;
+}
+
+async function runRaw({ natsUrl }: BenchEnvironment, stream: string, count: number) {
+  const nc = await connect({ servers: natsUrl });
+  const durable = `raw${randomBytes(6).toString('hex')}`;
+  await (
+    await jetstreamManager(nc)
+  ).consumers.add(stream, {
+    durable_name: durable,
+    ack_policy: AckPolicy.Explicit,
+    max_ack_pending: 20_000,
+  });
+  const consumer = await jetstream(nc).consumers.get(stream, durable);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen = 0;
+  const startedAt = performance.now();
+  const messages = await consumer.consume({
+    max_messages: 2_000,
+    callback: (message) => {
+      message.ack();
+      if (++seen === count) resolve();
+    },
+  });
+  await promise;
+  const elapsedMs = performance.now() - startedAt;
+  messages.stop();
+  await nc.close();
+  return { units: count, elapsedMs };
+}
+
+async function runHandler(
+  environment: BenchEnvironment,
+  stream: string,
+  count: number,
+  options: Omit<HandlerOptions, 'durable'>,
+) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen = 0;
+  const controller = emptyHandler(stream, options, (handled) => {
+    seen += handled;
+    if (seen >= count) resolve();
+  });
+  const app = await startApp(environment, stream, controller);
+  const startedAt = performance.now();
+  await app.startAllMicroservices();
+  await promise;
+  const elapsedMs = performance.now() - startedAt;
+  await app.close();
+  return { units: count, elapsedMs };
+}
+
+function emptyHandler(
+  stream: string,
+  options: Omit<HandlerOptions, 'durable'>,
+  onHandled: (count: number) => void,
+): Type {
+  const durable = `handler${randomBytes(6).toString('hex')}`;
+
+  @Controller()
+  class EmptyController {
+    @EventPattern(`${stream}.events`, { durable, ...options })
+    on(payload: unknown): void {
+      onHandled(Array.isArray(payload) ? payload.length : 1);
+    }
+  }
+  return EmptyController;
+}
+
+async function startApp(
+  { natsUrl }: BenchEnvironment,
+  stream: string,
+  controller: Type,
+): Promise<INestApplication> {
+  const definition = { name: stream, subjects: [`${stream}.events`], deadLetterSubject: `${stream}.dlq` };
+  const module = JetStreamModule.forRoot({
+    service: 'bench',
+    connection: { servers: natsUrl },
+    streams: [definition],
+  });
+  class BenchModule {}
+  const app = await NestFactory.create(
+    { module: BenchModule, imports: [module], controllers: [controller] },
+    new FastifyAdapter(),
+    { logger: ['error'] },
+  );
+  connectJetStream(app);
+  await app.init();
+  return app;
+}

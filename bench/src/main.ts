@@ -1,0 +1,46 @@
+import 'reflect-metadata';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { BenchEnvironment, Benchmark } from './benchmark.js';
+import { dispatch } from './dispatch.bench.js';
+import { measure } from './measure.js';
+import { createReport, formatReport, writeReport } from './report.js';
+
+const BENCHMARKS: readonly Benchmark[] = [dispatch];
+const ROUNDS = 5;
+const QUICK_ROUNDS = 3;
+const QUICK_SCALE = 0.1;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } },
+});
+const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `unknown benchmark ${unknown.join(', ')}; there are ${BENCHMARKS.map(({ name }) => name).join(', ')}`,
+  );
+  process.exit(2);
+}
+
+const environment: BenchEnvironment = {
+  natsUrl: process.env['NATS_URL'] ?? 'nats://localhost:4222',
+  databaseUrl: process.env['DATABASE_URL'] ?? '',
+  scale: values.quick ? QUICK_SCALE : 1,
+};
+const failures: string[] = [];
+for (const benchmark of BENCHMARKS) {
+  if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
+  const prepared = await benchmark.prepare(environment);
+  try {
+    const measurements = await measure(prepared.variants, values.quick ? QUICK_ROUNDS : ROUNDS);
+    const report = createReport(benchmark, prepared, measurements);
+    console.log(formatReport(report, benchmark.unit, measurements));
+    writeReport(report, join(process.cwd(), 'bench', 'results'));
+    failures.push(...report.failures.map((failure) => `${benchmark.name}: ${failure}`));
+  } finally {
+    await prepared.close();
+  }
+}
+for (const failure of failures) console.error(failure);
+process.exit(failures.length > 0 ? 1 : 0);

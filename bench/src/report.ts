@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Benchmark, PreparedBenchmark } from './benchmark.js';
+import type { Measurement } from './measure.js';
+
+export interface Report {
+  readonly name: string;
+  readonly rates: Readonly<Record<string, number>>;
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly env: Readonly<Record<string, string | number | boolean>>;
+  /** Ratios below their floor, in words. */
+  readonly failures: readonly string[];
+}
+
+export function createReport(
+  { name, ratios: wanted }: Benchmark,
+  { settings }: PreparedBenchmark,
+  measurements: readonly Measurement[],
+): Report {
+  const rates = Object.fromEntries(measurements.map(({ label, median }) => [label, Math.round(median)]));
+  const ratios: Record<string, number> = {};
+  const failures: string[] = [];
+  for (const { label, of, to, floor } of wanted) {
+    const ratio = (rates[of] ?? 0) / (rates[to] ?? 1);
+    ratios[label] = Number(ratio.toFixed(3));
+    if (ratio < floor) failures.push(`${label} is ${ratio.toFixed(2)}, below ${floor}`);
+  }
+  return { name, rates, ratios, env: { ...machine(), ...settings }, failures };
+}
+
+/** Writes `<directory>/<name>.json`. */
+export function writeReport(report: Report, directory: string): void {
+  const { failures: _, ...content } = report;
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${report.name}.json`), `${JSON.stringify(content, undefined, 2)}\n`);
+}
+
+export function formatReport(report: Report, unit: string, measurements: readonly Measurement[]): string {
+  const width = Math.max(
+    ...[...measurements, ...Object.keys(report.ratios)].map((row) => labelOf(row).length),
+  );
+  const rates = measurements.map(
+    ({ label, median, spread }) =>
+      `  ${label.padEnd(width)}  ${Math.round(median).toLocaleString('en').padStart(9)} ${unit}/s  ± ${Math.round(spread * 50)} %`,
+  );
+  const ratios = Object.entries(report.ratios).map(
+    ([label, ratio]) => `  ${label.padEnd(width)}  ${ratio.toFixed(2).padStart(9)}`,
+  );
+  const env = Object.entries(report.env).map(([key, value]) => `${key} ${value}`);
+  return [`${report.name}  (${env.join(', ')})`, ...rates, ...ratios, ''].join('\n');
+}
+
+function labelOf(row: Measurement | string): string {
+  return typeof row === 'string' ? row : row.label;
+}
+
+function machine(): Record<string, string | number> {
+  return {
+    node: process.version,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    commit: commit(),
+  };
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
