@@ -1,20 +1,24 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, Payload } from '@nestjs/microservices';
-import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
-import { EventPattern, JetStreamContext } from '@slipstream/jetstream';
+import {
+  orderCancelledV1,
+  orderCreatedV2,
+  type OrderCancelled,
+  type OrderCreated,
+} from '@slipstream/contracts';
+import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
 import { ReservationsService } from './reservations.service.js';
 
 @Controller()
 export class ReservationsController {
   constructor(private readonly reservations: ReservationsService) {}
 
-  @EventPattern('orders.created.*', { durable: 'inventory-orders' })
-  async onOrderCreated(@Payload() order: OrderCreated, @Ctx() context: JetStreamContext): Promise<void> {
+  @OnEvent(orderCreatedV2, { durable: 'inventory-orders' })
+  async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
     await this.reservations.reserve(order, context);
   }
 
-  @EventPattern('orders.cancelled.*', { durable: 'inventory-orders' })
-  async onOrderCancelled(@Payload() order: OrderCancelled, @Ctx() context: JetStreamContext): Promise<void> {
+  @OnEvent(orderCancelledV1, { durable: 'inventory-orders' })
+  async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
     await this.reservations.release(order, context);
   }
 }

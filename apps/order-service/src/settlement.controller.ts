@@ -1,14 +1,19 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, Payload } from '@nestjs/microservices';
-import type {
-  InventoryRejected,
-  InventoryReleased,
-  InventoryReserved,
-  PaymentCompleted,
-  PaymentFailed,
-  PaymentRefunded,
+import {
+  inventoryRejectedV1,
+  inventoryReleasedV1,
+  inventoryReservedV1,
+  paymentCompletedV1,
+  paymentFailedV1,
+  paymentRefundedV1,
+  type InventoryRejected,
+  type InventoryReleased,
+  type InventoryReserved,
+  type PaymentCompleted,
+  type PaymentFailed,
+  type PaymentRefunded,
 } from '@slipstream/contracts';
-import { EventPattern, JetStreamContext } from '@slipstream/jetstream';
+import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
 import { OrdersService } from './orders.service.js';
 
 /** Moves an order on with what payment and inventory report. */
@@ -16,16 +21,13 @@ import { OrdersService } from './orders.service.js';
 export class SettlementController {
   constructor(private readonly orders: OrdersService) {}
 
-  @EventPattern('payments.completed.*', { durable: 'order-payments' })
-  async onPaymentCompleted(
-    @Payload() event: PaymentCompleted,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
+  @OnEvent(paymentCompletedV1, { durable: 'order-payments' })
+  async onPaymentCompleted(event: PaymentCompleted, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, { event: 'payments.completed', payment: 'completed' });
   }
 
-  @EventPattern('payments.failed.*', { durable: 'order-payments' })
-  async onPaymentFailed(@Payload() event: PaymentFailed, @Ctx() context: JetStreamContext): Promise<void> {
+  @OnEvent(paymentFailedV1, { durable: 'order-payments' })
+  async onPaymentFailed(event: PaymentFailed, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, {
       event: 'payments.failed',
       payment: 'failed',
@@ -33,27 +35,18 @@ export class SettlementController {
     });
   }
 
-  @EventPattern('payments.refunded.*', { durable: 'order-payments' })
-  async onPaymentRefunded(
-    @Payload() event: PaymentRefunded,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
+  @OnEvent(paymentRefundedV1, { durable: 'order-payments' })
+  async onPaymentRefunded(event: PaymentRefunded, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, { event: 'payments.refunded' });
   }
 
-  @EventPattern('inventory.reserved.*', { durable: 'order-inventory' })
-  async onInventoryReserved(
-    @Payload() event: InventoryReserved,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
+  @OnEvent(inventoryReservedV1, { durable: 'order-inventory' })
+  async onInventoryReserved(event: InventoryReserved, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, { event: 'inventory.reserved', inventory: 'reserved' });
   }
 
-  @EventPattern('inventory.rejected.*', { durable: 'order-inventory' })
-  async onInventoryRejected(
-    @Payload() event: InventoryRejected,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
+  @OnEvent(inventoryRejectedV1, { durable: 'order-inventory' })
+  async onInventoryRejected(event: InventoryRejected, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, {
       event: 'inventory.rejected',
       inventory: 'rejected',
@@ -61,11 +54,8 @@ export class SettlementController {
     });
   }
 
-  @EventPattern('inventory.released.*', { durable: 'order-inventory' })
-  async onInventoryReleased(
-    @Payload() event: InventoryReleased,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
+  @OnEvent(inventoryReleasedV1, { durable: 'order-inventory' })
+  async onInventoryReleased(event: InventoryReleased, context: JetStreamContext): Promise<void> {
     await this.orders.advance(event, context, { event: 'inventory.released' });
   }
 }

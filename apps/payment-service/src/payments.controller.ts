@@ -1,7 +1,11 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, Payload } from '@nestjs/microservices';
-import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
-import { EventPattern, JetStreamContext } from '@slipstream/jetstream';
+import {
+  orderCancelledV1,
+  orderCreatedV2,
+  type OrderCancelled,
+  type OrderCreated,
+} from '@slipstream/contracts';
+import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
 import { PaymentsService } from './payments.service.js';
 
 @Controller()
@@ -9,13 +13,13 @@ export class PaymentsController {
   constructor(private readonly payments: PaymentsService) {}
 
   // Fifteen attempts outlast half an hour of a gateway that is down.
-  @EventPattern('orders.created.*', { durable: 'payment-orders', concurrency: 32, maxDeliver: 15 })
-  async onOrderCreated(@Payload() order: OrderCreated, @Ctx() context: JetStreamContext): Promise<void> {
+  @OnEvent(orderCreatedV2, { durable: 'payment-orders', concurrency: 32, maxDeliver: 15 })
+  async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
     await this.payments.charge(order, context);
   }
 
-  @EventPattern('orders.cancelled.*', { durable: 'payment-orders' })
-  async onOrderCancelled(@Payload() order: OrderCancelled, @Ctx() context: JetStreamContext): Promise<void> {
+  @OnEvent(orderCancelledV1, { durable: 'payment-orders' })
+  async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
     await this.payments.refund(order, context);
   }
 }

@@ -36,6 +36,12 @@ export interface HandlerOptions {
   readonly raw?: boolean;
 }
 
+/** Options by the name of the durable. */
+export type HandlerOverrides = Readonly<Record<string, Omit<HandlerOptions, 'durable' | 'raw'>>>;
+
+/** Unacked messages the server hands out for one durable, to all processes together. Delayed retries count. */
+export const MAX_ACK_PENDING = 20_000;
+
 export interface BatchOptions {
   /** Most messages of one batch. */
   readonly size: number;
@@ -87,7 +93,18 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   if (options.batch && !isPositiveInteger(options.batch.size)) {
     problems.push('batch.size must be a whole number above 0');
   }
+  if (windowOf(options) > MAX_ACK_PENDING) {
+    problems.push(
+      `concurrency and batch.size make a window of ${windowOf(options)} messages, above the ${MAX_ACK_PENDING} that ` +
+        'the server hands out unacked; lower one of them',
+    );
+  }
   return problems;
+}
+
+/** Most messages one process holds: a unit waits for each unit that runs, so that a slot never idles for a round trip. */
+export function windowOf({ concurrency, batch }: ResolvedHandlerOptions): number {
+  return 2 * concurrency * (batch?.size ?? 1);
 }
 
 function isPositiveInteger(value: number): boolean {

@@ -3,15 +3,44 @@ export type { JetStreamOptions } from './jetstream.options.js';
 export { connectJetStream } from './connect-jetstream.js';
 export { JetStreamConnection } from './connection.js';
 
-export { EventPattern, JETSTREAM_TRANSPORT } from './event-pattern.decorator.js';
-export type { BatchOptions, HandlerOptions } from './handler.options.js';
+export { EventPattern, JETSTREAM_TRANSPORT, OnEvent, type EventType } from './event-pattern.decorator.js';
+export type { BatchOptions, HandlerOptions, HandlerOverrides } from './handler.options.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';
+export { ServerGaveUpError } from './server/advisory-sweeper.js';
 export { JetStreamServer } from './server/jetstream.server.js';
 export { describeRetryPolicy, type RetryPolicy } from './server/retry-policy.js';
 
+export { JetStreamClient, type JetStreamClientStatus } from './client/jetstream.client.js';
+export { JetStreamRecord, type JetStreamRecordOptions } from './client/jetstream-record.js';
+export { nestPacketCodec } from './client/nest-packet.codec.js';
+export { NoHandlerError } from './client/no-handler.error.js';
+
 export { JetStreamPublisher } from './publish/jetstream.publisher.js';
-export type { OutgoingMessage } from './publish/outgoing-message.js';
+export type { BatchAck, BatchReceipt, BatchResult } from './publish/batch.js';
+export type { OutgoingMessage, PublishExpectations } from './publish/outgoing-message.js';
+export {
+  DuplicateInProgressError,
+  InsufficientResourcesError,
+  InvalidHeaderError,
+  InvalidMessageError,
+  JetStreamDisabledError,
+  MessageTooLargeError,
+  NoStreamError,
+  PublishConnectionClosedError,
+  PublishError,
+  PublishNotPermittedError,
+  PublishTimeoutError,
+  ServerTooOldError,
+  StreamFullError,
+  StreamLacksFeatureError,
+  StreamNotFoundError,
+  StreamUnavailableError,
+  TooManyRequestsError,
+  WrongLastMessageIdError,
+  WrongLastSequenceError,
+  WrongStreamError,
+} from './publish/publish-errors.js';
 export type { DecodedMessage, EncodedMessage, MessageCodec } from './codec.js';
 export { jsonCodec } from './codec.js';
 
@@ -30,9 +59,7 @@ export {
   DeadLetterRequestedError,
   HandlerTimeoutError,
   InvalidHandlerError,
-  InvalidMessageError,
   JetStreamError,
-  PublishError,
   RetryableError,
   RetryRequestedError,
   TerminalError,

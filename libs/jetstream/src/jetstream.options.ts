@@ -1,5 +1,6 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
+import type { HandlerOverrides } from './handler.options.js';
 import type { TransportObserver } from './observer.js';
 import type { StreamDefinition } from './topology/stream-definition.js';
 
@@ -20,6 +21,8 @@ export interface JetStreamOptions {
   /** @default plain JSON */
   readonly codec?: MessageCodec;
   readonly observer?: TransportObserver;
+  /** Options by durable that win over those of the decorators, which cannot read configuration. */
+  readonly handlers?: HandlerOverrides;
   /**
    * Milliseconds running handlers get to finish at shutdown before their signals are aborted.
    * @default 20000
@@ -38,6 +41,7 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     replicas: options.replicas ?? 1,
     codec: options.codec ?? jsonCodec,
     observer: options.observer ?? SILENT,
+    handlers: options.handlers ?? {},
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 20_000,
   };
 }

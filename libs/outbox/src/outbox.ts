@@ -2,7 +2,9 @@ import type { OutgoingMessage } from '@slipstream/jetstream';
 import type { EntityManager } from 'typeorm';
 
 /** An event to publish after the transaction that caused it. */
-export interface OutboxMessage extends Required<OutgoingMessage> {
+export interface OutboxMessage extends Required<
+  Pick<OutgoingMessage, 'subject' | 'data' | 'messageId' | 'headers'>
+> {
   /** What the event is about; events of one aggregate are published in the order they were appended. */
   readonly aggregateId: string;
 }

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
+import { windowOf } from '../handler.options.js';
 import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
 import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
@@ -43,12 +44,10 @@ export class ConsumerLoop {
     private readonly quarantine: Quarantine,
     private readonly restoreConsumer: () => Promise<void>,
   ) {
-    const { concurrency, batch, durable } = plan.options;
-    // One unit waits for each unit that runs, so that a slot never idles for a round trip.
-    this.window = 2 * concurrency * (batch?.size ?? 1);
+    this.window = windowOf(plan.options);
     this.pull = new PullSubscription(
       nc,
-      { stream: plan.stream.name, consumer: durable },
+      { stream: plan.stream.name, consumer: plan.options.durable },
       {
         onMessage: (message) => this.receive(message),
         onCredit: () => this.schedule(),

@@ -14,7 +14,7 @@ export interface DeadLetterOrigin {
 }
 
 export interface FailedDelivery {
-  readonly message: Msg;
+  readonly message: Pick<Msg, 'subject' | 'headers' | 'data'>;
   readonly info: DeliveryInfo;
   readonly attempt: number;
   readonly error: unknown;

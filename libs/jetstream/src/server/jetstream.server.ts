@@ -10,6 +10,8 @@ import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
 import type { ConsumerLiveness, ConsumerPosition } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import type { Topology } from '../topology/topology.js';
+import type { StreamDefinition } from '../topology/stream-definition.js';
+import { AdvisorySweeper } from './advisory-sweeper.js';
 import { AttemptLedger } from './attempt-ledger.js';
 import { ConsumerLoop } from './consumer-loop.js';
 import { DeadLetterQueue } from './dead-letter.js';
@@ -62,10 +64,11 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       const { options, topology, connection } = this.parts;
-      this.plans = planConsumers(this.registrations, options.streams);
-      await Promise.all(this.plans.map((plan) => topology.ensureConsumer(plan)));
+      this.plans = planConsumers(this.registrations, options.streams, options.handlers);
+      const running = this.plans.length > 0 ? [...this.plans, this.sweeper().plan()] : [];
+      await Promise.all(running.map((plan) => topology.ensureConsumer(plan)));
       const attempts = new AttemptLedger(await connection.attempts());
-      this.loops = this.plans.map((plan) => this.createLoop(plan, attempts));
+      this.loops = running.map((plan) => this.createLoop(plan, attempts));
       for (const loop of this.loops) loop.start();
       connection.onReconnect(() => this.loops.forEach((loop) => loop.resume()));
       this._status$.next('listening');
@@ -112,19 +115,33 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   }
 
   private createLoop(plan: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
-    const { options, connection, publisher, topology } = this.parts;
-    const { service, version, codec, observer } = options;
+    const { options, connection, topology } = this.parts;
+    const { codec, observer } = options;
     const processor = new DeliveryProcessor(
       plan,
       new Dispatcher(plan, codec, this.invoke),
       attempts,
-      new DeadLetterQueue(publisher, { service, version, subject: plan.stream.deadLetterSubject }),
+      this.deadLettersOf(plan.stream),
       observer,
     );
     return new ConsumerLoop(connection.nc, plan, processor, this.quarantine, async () => {
       await topology.ensureStreams(options.streams);
       await topology.ensureConsumer(plan);
     });
+  }
+
+  private sweeper(): AdvisorySweeper {
+    const { options, connection } = this.parts;
+    return new AdvisorySweeper(
+      options.streams,
+      () => connection.manager(),
+      (stream) => this.deadLettersOf(stream),
+    );
+  }
+
+  private deadLettersOf({ deadLetterSubject }: StreamDefinition): DeadLetterQueue {
+    const { service, version } = this.parts.options;
+    return new DeadLetterQueue(this.parts.publisher, { service, version, subject: deadLetterSubject });
   }
 
   /** Converts what Nest's handlers return (a value, a promise, a promise of a stream) into one promise. */

@@ -4,6 +4,7 @@ import {
   findProblems,
   resolveHandlerOptions,
   type HandlerOptions,
+  type HandlerOverrides,
   type ResolvedHandlerOptions,
 } from '../handler.options.js';
 import { covers, isLiteral, isValidPattern, matches, overlaps } from '../subject.js';
@@ -35,6 +36,7 @@ export interface ConsumerPlan {
 export function planConsumers(
   registrations: readonly HandlerRegistration[],
   streams: readonly StreamDefinition[],
+  overrides: HandlerOverrides = {},
 ): ConsumerPlan[] {
   const byDurable = new Map<string, HandlerRegistration[]>();
   for (const registration of registrations) {
@@ -42,15 +44,24 @@ export function planConsumers(
     if (!durable) throw new InvalidHandlerError(`handler of "${registration.pattern}" must name its durable`);
     byDurable.set(durable, [...(byDurable.get(durable) ?? []), registration]);
   }
-  return [...byDurable].map(([durable, members]) => planConsumer(durable, members, streams));
+  const unknown = Object.keys(overrides).filter((durable) => !byDurable.has(durable));
+  if (unknown.length > 0) {
+    const known = [...byDurable.keys()].join(', ');
+    throw new InvalidHandlerError(
+      `handlers.${unknown.join(', ')} configures no declared durable; there are ${known}`,
+    );
+  }
+  return [...byDurable].map(([durable, members]) => {
+    const options = resolveHandlerOptions({ ...mergeOptions(durable, members), ...overrides[durable] });
+    return planConsumer(options, members, streams);
+  });
 }
 
 function planConsumer(
-  durable: string,
+  options: ResolvedHandlerOptions,
   members: readonly HandlerRegistration[],
   streams: readonly StreamDefinition[],
 ): ConsumerPlan {
-  const options = resolveHandlerOptions(mergeOptions(durable, members));
   const problems = [...findProblems(options), ...findPatternProblems(members)];
   const stream = streams.find(({ subjects }) =>
     members.every(({ pattern }) => subjects.some((subject) => covers(subject, pattern))),
@@ -60,7 +71,7 @@ function planConsumer(
     problems.push(`no declared stream holds all of ${patterns}; add the stream or split the durable`);
   }
   if (!stream || problems.length > 0) {
-    throw new InvalidHandlerError(`durable "${durable}": ${problems.join('; ')}`);
+    throw new InvalidHandlerError(`durable "${options.durable}": ${problems.join('; ')}`);
   }
   return { stream, options, routes: members.map(({ pattern, handler }) => ({ pattern, handler })) };
 }

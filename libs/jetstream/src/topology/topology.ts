@@ -12,6 +12,7 @@ import {
 import { nanos } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
 import type { JetStreamConnection } from '../connection.js';
+import { MAX_ACK_PENDING } from '../handler.options.js';
 import type { ConsumerPosition } from '../observer.js';
 import type { ConsumerPlan } from '../server/routes.js';
 import type { StreamDefinition } from './stream-definition.js';
@@ -19,18 +20,18 @@ import type { StreamDefinition } from './stream-definition.js';
 const DUPLICATE_WINDOW_MS = 2 * 60_000;
 /** A process that crashed between the copy and the ack repeats the copy; this window makes it the same one. */
 const DEAD_LETTER_DUPLICATE_WINDOW_MS = 60 * 60_000;
-/** Delayed retries count as pending acks; a low limit would let them block new messages. */
-const MAX_ACK_PENDING = 20_000;
 /** First server API level that knows atomic batches (2.12). */
 const ATOMIC_BATCH_API_LEVEL = 2;
 const STREAM_NOT_FOUND = 10_059;
 const CONSUMER_NOT_FOUND = 10_014;
 const STREAM_NAME_IN_USE = 10_058;
 
-const ADVISORY_SUBJECTS = [
-  '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>',
-  '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>',
-];
+/** Keeps the server's notices of messages it gave up on, which it sends only once. */
+export const ADVISORY_STREAM: StreamDefinition = {
+  name: 'ADVISORIES',
+  subjects: ['$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>', '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>'],
+  deadLetterSubject: '',
+};
 
 type StreamSettings = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects'>;
 
@@ -64,7 +65,7 @@ export class Topology {
     }
     await this.ensureStream(
       manager,
-      this.streamSettings('ADVISORIES', ADVISORY_SUBJECTS, DUPLICATE_WINDOW_MS),
+      this.streamSettings(ADVISORY_STREAM.name, ADVISORY_STREAM.subjects, DUPLICATE_WINDOW_MS),
     );
   }
 

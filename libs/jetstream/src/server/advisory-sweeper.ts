@@ -1,0 +1,93 @@
+import type { JetStreamManager } from '@nats-io/jetstream';
+import { Logger } from '@nestjs/common';
+import { JetStreamError } from '../errors.js';
+import { resolveHandlerOptions } from '../handler.options.js';
+import type { StreamDefinition } from '../topology/stream-definition.js';
+import { ADVISORY_STREAM } from '../topology/topology.js';
+import type { DeadLetterQueue } from './dead-letter.js';
+import type { ConsumerPlan } from './routes.js';
+
+/** The server stopped delivering a message to a consumer whose limit is set on the server. */
+export class ServerGaveUpError extends JetStreamError {
+  readonly code = 'JS_SERVER_GAVE_UP';
+}
+
+interface Advisory {
+  readonly type: string;
+  readonly stream: string;
+  readonly consumer: string;
+  readonly stream_seq: number;
+  readonly deliveries: number;
+  readonly reason?: string;
+}
+
+/**
+ * Copies messages to their dead-letter stream that the server gave up on, because a consumer was configured elsewhere
+ * with a limit, or because somebody terminated them. The advisories wait in a stream while nobody reads them.
+ */
+export class AdvisorySweeper {
+  private readonly logger = new Logger(AdvisorySweeper.name);
+
+  constructor(
+    private readonly streams: readonly StreamDefinition[],
+    private readonly manager: () => Promise<JetStreamManager>,
+    private readonly deadLettersOf: (stream: StreamDefinition) => DeadLetterQueue,
+  ) {}
+
+  /** Consumer of the advisories, shared by all processes. */
+  plan(): ConsumerPlan {
+    return {
+      stream: ADVISORY_STREAM,
+      // An advisory is tried until its message is copied; there is no dead-letter stream for advisories.
+      options: resolveHandlerOptions({
+        durable: 'advisory-sweeper',
+        maxDeliver: Number.MAX_SAFE_INTEGER,
+        raw: true,
+      }),
+      routes: ADVISORY_STREAM.subjects.map((pattern) => ({
+        pattern,
+        handler: (payload: Uint8Array) => this.sweep(payload),
+      })),
+    };
+  }
+
+  private async sweep(payload: Uint8Array): Promise<void> {
+    const advisory = parseAdvisory(payload);
+    const stream = this.streams.find(({ name }) => name === advisory?.stream);
+    if (!advisory || !stream) return;
+    const message = await (
+      await this.manager()
+    ).streams.getMessage(stream.name, { seq: advisory.stream_seq });
+    if (!message) {
+      this.logger.warn({ ...advisory }, 'a message the server gave up on is no longer in its stream');
+      return;
+    }
+    await this.deadLettersOf(stream).store({
+      message: { subject: message.subject, headers: message.header, data: message.data },
+      info: {
+        stream: stream.name,
+        consumer: advisory.consumer,
+        deliveryCount: advisory.deliveries,
+        streamSequence: advisory.stream_seq,
+        timestampMs: message.time.getTime(),
+        pending: 0,
+      },
+      attempt: advisory.deliveries,
+      error: new ServerGaveUpError(describe(advisory)),
+    });
+  }
+}
+
+function parseAdvisory(payload: Uint8Array): Advisory | undefined {
+  try {
+    return JSON.parse(Buffer.from(payload).toString()) as Advisory;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe({ type, consumer, deliveries, reason }: Advisory): string {
+  return type.endsWith('.terminated')
+    ? `"${consumer}" terminated the message${reason ? `: ${reason}` : ''}`
+    : `"${consumer}" did not settle the message in ${deliveries} deliveries, its limit on the server`;
+}

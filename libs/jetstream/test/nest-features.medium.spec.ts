@@ -1,0 +1,233 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  BadRequestException,
+  Catch,
+  Controller,
+  Injectable,
+  ParseIntPipe,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  type CallHandler,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+  type NestInterceptor,
+  type RpcExceptionFilter,
+  type Type,
+} from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import {
+  EventPattern,
+  JetStreamContext,
+  OnEvent,
+  TerminalError,
+  type JetStreamOptions,
+} from '@slipstream/jetstream';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { map, type Observable, of, tap } from 'rxjs';
+import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+
+class ForbiddenTenantError extends TerminalError {
+  override readonly code = 'FORBIDDEN_TENANT';
+}
+
+describe('Nest features on handlers', () => {
+  let stream: TestStream;
+  let durable: string;
+  let bystander: Bystander;
+  let apps: INestApplication[];
+  let seen: unknown[];
+
+  async function start(controller: Type, options: Partial<JetStreamOptions> = {}): Promise<TestApp> {
+    const started = await startTestApp(stream, [controller], options);
+    apps.push(started.app);
+    return started;
+  }
+
+  async function firstLetter() {
+    const [letter] = await waitFor('the dead letter', async () => {
+      const letters = await bystander.messages(`${stream.name}_DLQ`);
+      return letters.length > 0 && letters;
+    });
+    return letter;
+  }
+
+  beforeEach(async () => {
+    stream = testStream();
+    durable = uniqueName('d');
+    apps = [];
+    seen = [];
+    bystander = await Bystander.connect();
+  });
+
+  afterEach(async () => {
+    await Promise.all(apps.map((app) => app.close()));
+    await bystander.close();
+  });
+
+  it('let a guard refuse a message, with its error and class in the dead letter', async () => {
+    @Injectable()
+    class TenantGuard implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const rpc = context.switchToRpc();
+        if (rpc.getData() === 'forbidden') throw new ForbiddenTenantError('not your tenant');
+        return rpc.getContext<JetStreamContext>().subject.length > 0;
+      }
+    }
+
+    @Controller()
+    class Guarded {
+      @UseGuards(TenantGuard)
+      @EventPattern(stream.subject('a'), { durable })
+      on(@Payload() payload: unknown): void {
+        seen.push(payload);
+      }
+    }
+    await start(Guarded);
+    await bystander.publish(stream.subject('a'), '"forbidden"');
+    await bystander.publish(stream.subject('a'), '"welcome"');
+    const letter = await firstLetter();
+    expect(letter?.header('dead-letter-code')).toBe('FORBIDDEN_TENANT');
+    expect(letter?.header('dead-letter-class')).toBe('ForbiddenTenantError');
+    expect(letter?.header('dead-letter-message')).toBe('not your tenant');
+    await waitFor('the other message', () => seen.length === 1);
+    expect(seen).toEqual(['welcome']);
+  });
+
+  it('let a pipe transform the payload and refuse an invalid one at the first attempt', async () => {
+    @Controller()
+    class Piped {
+      @EventPattern(stream.subject('a'), { durable })
+      on(@Payload('quantity', ParseIntPipe) quantity: number): void {
+        seen.push(quantity);
+      }
+    }
+    const { settled } = await start(Piped);
+    await bystander.publish(stream.subject('a'), '{"quantity":"12"}');
+    await bystander.publish(stream.subject('a'), '{"quantity":"many"}');
+    expect((await firstLetter())?.header('dead-letter-class')).toBe(BadRequestException.name);
+    expect(seen).toEqual([12]);
+    expect(settled.map(({ attempt, outcome }) => [attempt, outcome])).toContainEqual([1, 'dead-lettered']);
+  });
+
+  it('wait for the stream an interceptor or a handler returns before the message is acked', async () => {
+    @Injectable()
+    class Recorder implements NestInterceptor {
+      intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
+        seen.push('before');
+        return next.handle().pipe(tap(() => seen.push('after')));
+      }
+    }
+
+    @Controller()
+    class Intercepted {
+      @UseInterceptors(Recorder)
+      @EventPattern(stream.subject('a'), { durable })
+      on(): Observable<string> {
+        return of('handled').pipe(map((value) => seen.push(value).toString()));
+      }
+    }
+    await start(Intercepted);
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor(
+      'the ack',
+      async () => (await bystander.consumer(stream.name, durable)).ack_floor.stream_seq === 1,
+    );
+    expect(seen).toEqual(['before', 'handled', 'after']);
+  });
+
+  it("let a filter of the handler's own handle its error, which then counts as handled", async () => {
+    @Catch(RangeError)
+    class RangeFilter implements RpcExceptionFilter<RangeError> {
+      catch(error: RangeError): Observable<unknown> {
+        seen.push(error.message);
+        return of(undefined);
+      }
+    }
+
+    @Controller()
+    class Filtered {
+      @UseFilters(RangeFilter)
+      @EventPattern(stream.subject('a'), { durable })
+      on(): void {
+        throw new RangeError('caught');
+      }
+    }
+    await start(Filtered);
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor(
+      'the ack',
+      async () => (await bystander.consumer(stream.name, durable)).ack_floor.stream_seq === 1,
+    );
+    expect(seen).toEqual(['caught']);
+    expect(await bystander.messages(`${stream.name}_DLQ`)).toEqual([]);
+  });
+
+  it('run the processing hooks of instrumentation around every message, once each', async () => {
+    @Controller()
+    class Plain {
+      @EventPattern(stream.subject('a'), { durable, backoffMs: [10] })
+      on(payload: unknown): void {
+        seen.push(payload);
+        if (seen.filter((entry) => entry === 1).length === 1) throw new Error('first attempt');
+      }
+    }
+    const hooks: string[] = [];
+    const { server } = await start(Plain);
+    server.setOnProcessingStartHook((_, __, done) => {
+      hooks.push('start');
+      void done();
+    });
+    server.setOnProcessingEndHook(() => hooks.push('end'));
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor(
+      'the ack',
+      async () => (await bystander.consumer(stream.name, durable)).ack_floor.stream_seq === 1,
+    );
+    expect(hooks).toEqual(['start', 'end', 'start', 'end']);
+  });
+
+  it('take every version of an event with @OnEvent', async () => {
+    const type = { name: stream.subject('created'), decode: (wire: unknown) => wire as { n: number } };
+
+    @Controller()
+    class Versioned {
+      @OnEvent(type, { durable })
+      on(event: { n: number }, context: JetStreamContext): void {
+        seen.push([event.n, context.subject]);
+      }
+    }
+    await start(Versioned);
+    for (const version of ['v1', 'v2']) await bystander.publish(`${type.name}.${version}`, '{"n":1}');
+    await waitFor('both versions', () => seen.length === 2);
+    expect(seen).toEqual([
+      [1, `${type.name}.v1`],
+      [1, `${type.name}.v2`],
+    ]);
+  });
+
+  it('let configuration win over the decorator', async () => {
+    @Controller()
+    class Configured {
+      @EventPattern(stream.subject('a'), { durable, maxDeliver: 5, backoffMs: [60_000] })
+      on(): void {
+        throw new Error('always');
+      }
+    }
+    await start(Configured, { handlers: { [durable]: { maxDeliver: 2, backoffMs: [10] } } });
+    await bystander.publish(stream.subject('a'), '1');
+    expect((await firstLetter())?.header('dead-letter-attempts')).toBe('2');
+  });
+
+  it('refuse configuration for a durable that no handler declares', async () => {
+    @Controller()
+    class Plain {
+      @EventPattern(stream.subject('a'), { durable })
+      on(): void {}
+    }
+    await expect(startTestApp(stream, [Plain], { handlers: { typo: { concurrency: 1 } } })).rejects.toThrow(
+      /handlers\.typo configures no declared durable; there are/,
+    );
+  });
+});

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Controller, type INestApplication } from '@nestjs/common';
+import { EventPattern } from '@slipstream/jetstream';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { Bystander, startTestApp, testStream, type TestStream } from './harness.js';
+
+describe('a consumer configured elsewhere', () => {
+  let stream: TestStream;
+  let foreign: string;
+  let bystander: Bystander;
+  let apps: INestApplication[];
+
+  async function start(): Promise<INestApplication> {
+    @Controller()
+    class Own {
+      @EventPattern(stream.subject('own'), { durable: 'own' })
+      on(): void {}
+    }
+    const { app } = await startTestApp(stream, [Own]);
+    apps.push(app);
+    return app;
+  }
+
+  async function createForeignConsumer(): Promise<void> {
+    const manager = await jetstreamManager(bystander.nc);
+    await manager.consumers.add(stream.name, {
+      durable_name: foreign,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: 100_000_000,
+      max_deliver: 2,
+      filter_subject: stream.subject('a'),
+    });
+  }
+
+  /** What a worker does that dies with every message: it asks and never answers. */
+  async function letDeliveriesRunOut(): Promise<void> {
+    const consumer = await jetstream(bystander.nc).consumers.get(stream.name, foreign);
+    await consumer.next({ expires: 5_000 });
+    await consumer.next({ expires: 5_000 });
+    // The server notices that the limit is used up when it is asked again.
+    expect(await consumer.next({ expires: 1_000 })).toBeNull();
+    await waitFor('the advisory', async () => {
+      const advisories = await bystander.messages('ADVISORIES');
+      return advisories.some(({ data }) => Buffer.from(data).toString().includes(foreign));
+    });
+  }
+
+  const letters = () => bystander.messages(`${stream.name}_DLQ`);
+
+  beforeEach(async () => {
+    stream = testStream();
+    foreign = uniqueName('foreign');
+    apps = [];
+    bystander = await Bystander.connect();
+  });
+
+  afterEach(async () => {
+    await Promise.all(apps.map((app) => app.close()));
+    await bystander.close();
+  });
+
+  it('has a message dead-lettered that used up the limit of the server, once', async () => {
+    await start();
+    await createForeignConsumer();
+    await bystander.publish(stream.subject('a'), '"lost"');
+    await letDeliveriesRunOut();
+    const [letter] = await waitFor('the dead letter', async () => {
+      const found = await letters();
+      return found.length > 0 && found;
+    });
+    expect(Buffer.from(letter?.data ?? []).toString()).toBe('"lost"');
+    expect(letter?.header('dead-letter-consumer')).toBe(foreign);
+    expect(letter?.header('dead-letter-code')).toBe('JS_SERVER_GAVE_UP');
+    expect(await letters()).toHaveLength(1);
+  });
+
+  it('has it dead-lettered also when nobody swept while the limit was used up', async () => {
+    await (await start()).close();
+    apps.pop();
+    await createForeignConsumer();
+    await bystander.publish(stream.subject('a'), '"late"');
+    await letDeliveriesRunOut();
+    expect(await letters()).toHaveLength(0);
+    await start();
+    await waitFor('the dead letter', async () => (await letters()).length === 1);
+  });
+
+  it('has a message dead-lettered that it terminated, with the reason', async () => {
+    await start();
+    await createForeignConsumer();
+    await bystander.publish(stream.subject('a'), '"poison"');
+    const consumer = await jetstream(bystander.nc).consumers.get(stream.name, foreign);
+    (await consumer.next({ expires: 5_000 }))?.term('cannot be read');
+    const [letter] = await waitFor('the dead letter', async () => {
+      const found = await letters();
+      return found.length > 0 && found;
+    });
+    expect(letter?.header('dead-letter-message')).toContain('cannot be read');
+  });
+});
