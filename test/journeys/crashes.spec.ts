@@ -108,6 +108,19 @@ describe('orders survive crashes', () => {
     240_000,
   );
 
+  it('answers 503 with a problem while the database is away, and takes the same order once it is back', async () => {
+    const key = uniqueName('key');
+    await journey.stack.halt('postgres');
+    const headers = { 'idempotency-key': key };
+    const answer = await journey.request('order-service', 'POST', '/orders', orderOf(3), headers);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ status: 503, detail: 'the database is not available' });
+    await journey.stack.resume('postgres');
+    expect(await journey.settled(await journey.placeOrder(orderOf(3), key))).toMatchObject({
+      status: 'confirmed',
+    });
+  }, 120_000);
+
   it('accepts and confirms an order after both servers were killed', async () => {
     const orderId = await journey.placeOrder(orderOf(2), uniqueName('key'));
     expect(await journey.settled(orderId, 60_000)).toMatchObject({ status: 'confirmed' });

@@ -1,10 +1,11 @@
 import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
 import { decodeEvent, streams } from '@slipstream/contracts';
 import { connectionCheck, consumersCheck, databaseCheck, HealthModule } from '@slipstream/health';
 import { IdempotencyModule } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
 import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
-import { postgresModule, type PostgresOptions } from '@slipstream/postgres';
+import { DatabaseUnavailableInterceptor, postgresModule, type PostgresOptions } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import type { ServiceEnvironment } from './environment.js';
 
@@ -33,6 +34,7 @@ export class ServiceModule implements OnModuleInit {
         IdempotencyModule,
         health(),
       ],
+      providers: [{ provide: APP_INTERCEPTOR, useClass: DatabaseUnavailableInterceptor }],
       exports: [IdempotencyModule],
     };
   }
