@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { z } from 'zod';
+import { EnvironmentError, parseEnvironment, readEnvironment } from './environment.js';
+
+const schema = z.object({
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3010),
+  DATABASE_URL: z.url(),
+  LOG_LEVEL: z.enum(['info', 'debug']).default('info'),
+});
+
+describe('environment', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it('is typed and completed with defaults', () => {
+    const config = readEnvironment(schema, {
+      PORT: '8080',
+      DATABASE_URL: 'postgres://db/orders',
+      HOME: '/root',
+    });
+    expect(config).toEqual({ PORT: 8080, DATABASE_URL: 'postgres://db/orders', LOG_LEVEL: 'info' });
+  });
+
+  it('treats an empty variable as unset, so that its default applies', () => {
+    expect(readEnvironment(schema, { PORT: '', DATABASE_URL: 'postgres://db/orders' }).PORT).toBe(3010);
+  });
+
+  it('names every wrong variable and the reason in one error, without values', () => {
+    const read = () => readEnvironment(schema, { PORT: 'https://secret', LOG_LEVEL: 'loud' });
+    expect(read).toThrow(EnvironmentError);
+    expect(read).toThrow(
+      [
+        'The environment is not valid:',
+        '  PORT: Invalid input: expected number, received NaN',
+        '  DATABASE_URL: is missing',
+        '  LOG_LEVEL: Invalid option: expected one of "info"|"debug"',
+      ].join('\n'),
+    );
+    expect(read).not.toThrow(/secret/);
+  });
+
+  it('ends the process with code 1 and the message alone when it is not valid', () => {
+    const written: string[] = [];
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+    jest.spyOn(process, 'exit').mockImplementation((code) => {
+      throw new Error(`exit ${String(code)}`);
+    });
+    expect(() => parseEnvironment(schema, {})).toThrow('exit 1');
+    expect(written).toEqual(['The environment is not valid:\n  DATABASE_URL: is missing\n']);
+  });
+});

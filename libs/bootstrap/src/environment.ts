@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+/** A process environment: names to values, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment does not fit the schema. `message` names every variable and why, never a value. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+  readonly code = 'ENVIRONMENT_INVALID';
+
+  constructor(readonly violations: readonly string[]) {
+    super(`The environment is not valid:\n${violations.map((violation) => `  ${violation}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads a typed configuration from environment variables. An empty variable counts as unset, because
+ * container tools pass `NAME=` for a variable that nobody set.
+ *
+ * @throws EnvironmentError when a variable is missing or not valid.
+ */
+export function readEnvironment<Schema extends z.ZodType>(
+  schema: Schema,
+  env: Environment,
+): z.output<Schema> {
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(present);
+  if (parsed.success) {
+    return parsed.data;
+  }
+  throw new EnvironmentError(parsed.error.issues.map((issue) => describeIssue(issue, present)));
+}
+
+/**
+ * Reads a typed configuration at the start of a process. When a variable is missing or not valid, prints one
+ * message that names each of them to standard error, and exits with code 1.
+ */
+export function parseEnvironment<Schema extends z.ZodType>(
+  schema: Schema,
+  env: Environment = process.env,
+): z.output<Schema> {
+  try {
+    return readEnvironment(schema, env);
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) {
+      throw error;
+    }
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+function describeIssue(issue: z.core.$ZodIssue, present: Environment): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `${issue.keys.join(', ')}: not known`;
+  }
+  const name = issue.path.join('.');
+  if (name === '') {
+    return issue.message;
+  }
+  const variable = String(issue.path[0]);
+  return `${name}: ${present[variable] === undefined ? 'is missing' : issue.message}`;
+}

@@ -1,0 +1,46 @@
+import { Controller, Get, Module } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { configureHttp, createHttpAdapter } from './http-app.js';
+import { serveApiDocument } from './openapi.js';
+
+@Controller('parcels')
+class ParcelsController {
+  @Get()
+  list(): string[] {
+    return [];
+  }
+}
+
+@Module({ controllers: [ParcelsController] })
+class ParcelsModule {}
+
+describe('API document', () => {
+  let app: NestFastifyApplication;
+
+  beforeAll(async () => {
+    const module = await Test.createTestingModule({ imports: [ParcelsModule] }).compile();
+    app = module.createNestApplication<NestFastifyApplication>(createHttpAdapter(), { logger: false });
+    configureHttp(app);
+    serveApiDocument(app, { title: 'Parcels', description: 'Parcels on their way.' });
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+  });
+
+  afterAll(() => app.close());
+
+  it('is served as a page at /docs', async () => {
+    const response = await app.inject('/docs');
+    expect(response.statusCode).toBe(200);
+    expect(response.headers['content-type']).toContain('text/html');
+  });
+
+  it('is served as JSON at /docs/json and names the problem format of every operation', async () => {
+    const document = (await app.inject('/docs/json')).json();
+    expect(document.info).toMatchObject({ title: 'Parcels', description: 'Parcels on their way.' });
+    expect(document.paths['/parcels'].get.responses.default.content).toEqual({
+      'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
+    });
+  });
+});

@@ -1,0 +1,36 @@
+import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { ProblemException, type FieldError } from './problem.js';
+
+/** Pipe that turns bodies, queries and parameters into DTOs, refuses unknown fields and reports every violation. */
+export function createValidationPipe(): ValidationPipe {
+  return new ValidationPipe({
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    // A body whose DTO has no decorators would pass unchecked otherwise.
+    forbidUnknownValues: true,
+    transform: true,
+    stopAtFirstError: false,
+    validationError: { target: false, value: false },
+    exceptionFactory: (violations) =>
+      new ProblemException(400, {
+        detail: 'The request does not fit what this operation takes.',
+        errors: flattenViolations(violations),
+      }),
+  });
+}
+
+/** Violations as one flat list, with array indexes in brackets: `lines[0].quantity`. */
+export function flattenViolations(violations: readonly ValidationError[], parent = ''): FieldError[] {
+  return violations.flatMap((violation) => {
+    const field = joinField(parent, violation.property);
+    const own = Object.values(violation.constraints ?? {}).map((reason) => ({ field, reason }));
+    return [...own, ...flattenViolations(violation.children ?? [], field)];
+  });
+}
+
+function joinField(parent: string, property: string): string {
+  if (/^\d+$/.test(property)) {
+    return `${parent}[${property}]`;
+  }
+  return parent === '' ? property : `${parent}.${property}`;
+}

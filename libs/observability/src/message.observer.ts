@@ -1,0 +1,103 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
+import type { PublishedMessage, SettledDelivery, TransportObserver } from '@slipstream/jetstream';
+import type { Level, Logger } from 'pino';
+import type { PositionSource } from './consumer-positions.js';
+import type { ConsumerCounts, TransportMetrics } from './transport-metrics.js';
+
+/** Message of every delivery line; what differs is in the fields. */
+const DELIVERY_MESSAGE = 'delivery settled';
+
+const LEVEL_OF: Readonly<Record<SettledDelivery['outcome'], Level>> = {
+  handled: 'info',
+  retried: 'warn',
+  'dead-lettered': 'error',
+  released: 'debug',
+};
+
+/** What is kept per consumer, so that a delivery costs no lookup by labels and no merge of log fields. */
+interface Channel {
+  readonly log: Logger;
+  readonly counts: ConsumerCounts;
+}
+
+/** Writes one line per settled delivery and counts deliveries and publishes. Give it to the JetStream transport. */
+export class MessageObserver implements TransportObserver, OnApplicationShutdown {
+  private readonly channels = new Map<string, Map<string, Channel>>();
+  private readonly sources: PositionSource[] = [];
+
+  constructor(
+    private readonly log: Logger,
+    private readonly metrics: TransportMetrics,
+  ) {}
+
+  settled(delivery: SettledDelivery): void {
+    const channel = this.channelOf(delivery.stream, delivery.consumer);
+    this.metrics.countSettled(channel.counts, delivery);
+    const level = LEVEL_OF[delivery.outcome];
+    if (channel.log.isLevelEnabled(level)) {
+      channel.log[level](fieldsOf(delivery), DELIVERY_MESSAGE);
+    }
+  }
+
+  published(message: PublishedMessage): void {
+    if (message.error === undefined && !message.duplicate) {
+      this.metrics.countPublished(message.subject);
+    }
+  }
+
+  /**
+   * Names where `nats_consumer_pending_messages` comes from. It is asked when `/metrics` is scraped, at most once
+   * a second; while it fails the gauge is absent.
+   */
+  reportPositions(source: PositionSource): void {
+    this.sources.push(source);
+    this.metrics.positions.add(source);
+  }
+
+  onApplicationShutdown(): void {
+    for (const source of this.sources.splice(0)) {
+      this.metrics.positions.remove(source);
+    }
+  }
+
+  private channelOf(stream: string, consumer: string): Channel {
+    let consumers = this.channels.get(stream);
+    if (consumers === undefined) {
+      consumers = new Map();
+      this.channels.set(stream, consumers);
+    }
+    let channel = consumers.get(consumer);
+    if (channel === undefined) {
+      channel = { log: this.log.child({ stream, consumer }), counts: this.metrics.countsOf(consumer) };
+      consumers.set(consumer, channel);
+    }
+    return channel;
+  }
+}
+
+/** The fields of a delivery line; `stream` and `consumer` are bound to the log of its channel. */
+function fieldsOf(delivery: SettledDelivery): object {
+  return {
+    message_id: delivery.messageId,
+    order_id: delivery.attributes['order_id'],
+    trace_id: delivery.attributes['trace_id'],
+    subject: delivery.subject,
+    attempt: delivery.attempt,
+    sequence: delivery.sequence,
+    outcome: delivery.outcome,
+    duration_ms: roundToMicroseconds(delivery.durationMs),
+    age_ms: roundToMicroseconds(delivery.ageMs),
+    error: delivery.error === undefined ? undefined : describe(delivery.error),
+  };
+}
+
+function describe(error: unknown): object {
+  if (error instanceof Error) {
+    return { name: error.name, message: error.message, stack: error.stack };
+  }
+  return { name: typeof error, message: String(error) };
+}
+
+function roundToMicroseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1_000) / 1_000;
+}

@@ -1,0 +1,43 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { LoggerModule } from 'nestjs-pino';
+import { register } from 'prom-client';
+import { createLog } from './log.js';
+import { MessageObserver } from './message.observer.js';
+import { MetricsController } from './metrics.controller.js';
+import { LOGGED_ROUTES, requestLogOptions } from './request-log.js';
+import { transportMetrics } from './transport-metrics.js';
+
+export interface ObservabilityOptions {
+  /** Name of the service, as in `payment-service`: a field of every log line and a label of every metric. */
+  readonly service: string;
+}
+
+/** One of the metrics that prom-client collects by default; present means they are registered. */
+const DEFAULT_METRIC = 'process_cpu_user_seconds_total';
+
+/** Logs, `GET /metrics` and the injectable `MessageObserver` of an app. Import it once, in the root module. */
+@Global()
+@Module({})
+export class ObservabilityModule {
+  static forRoot(options: ObservabilityOptions): DynamicModule {
+    const log = createLog(options.service);
+    return {
+      module: ObservabilityModule,
+      imports: [
+        LoggerModule.forRoot({ pinoHttp: { ...requestLogOptions(), logger: log }, forRoutes: LOGGED_ROUTES }),
+        PrometheusModule.register({
+          controller: MetricsController,
+          path: '/metrics',
+          defaultLabels: { service: options.service },
+          // The registry is that of the process: a second app in it would register the same metrics again.
+          defaultMetrics: { enabled: register.getSingleMetric(DEFAULT_METRIC) === undefined },
+        }),
+      ],
+      providers: [
+        { provide: MessageObserver, useFactory: () => new MessageObserver(log, transportMetrics()) },
+      ],
+      exports: [MessageObserver],
+    };
+  }
+}
