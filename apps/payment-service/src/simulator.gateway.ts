@@ -7,7 +7,6 @@ import {
 } from './payment-gateway.js';
 
 const TIMEOUT_MS = 10_000;
-const IN_USE_RETRY_MS = 200;
 
 interface ChargeBody {
   readonly chargeId: string;
@@ -81,9 +80,10 @@ function toResult(charge: ChargeBody): ChargeResult {
 }
 
 function toError({ status, headers }: Response): Error {
-  if (status === 409) return new GatewayUnavailableError('the key is in use', { delayMs: IN_USE_RETRY_MS });
-  if (status === 429 || status === 503) {
-    const seconds = Number(headers.get('retry-after'));
+  const retryAfter = headers.get('retry-after');
+  // A conflict that asks to wait means that a request with this key is under way.
+  if (status === 429 || status === 503 || (status === 409 && retryAfter !== null)) {
+    const seconds = Number(retryAfter);
     const delay = seconds > 0 ? { delayMs: seconds * 1_000 } : {};
     return new GatewayUnavailableError(`the gateway answered ${status}`, delay);
   }

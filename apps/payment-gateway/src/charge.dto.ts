@@ -1,0 +1,54 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
+
+/** Largest amount of one charge, in minor units: a sum of a thousand of them is still an exact number. */
+const MAX_AMOUNT_MINOR = 1_000_000_000_000;
+
+export class ChargeRequestDto {
+  @ApiProperty({ example: 'o-0190c4c7', minLength: 1, maxLength: 128 })
+  @IsString()
+  @Length(1, 128)
+  orderId: string;
+
+  @ApiProperty({
+    example: 1999,
+    minimum: 1,
+    maximum: MAX_AMOUNT_MINOR,
+    description: 'In minor units, such as cents',
+  })
+  @IsInt()
+  @Min(1)
+  @Max(MAX_AMOUNT_MINOR)
+  amountMinor: number;
+
+  @ApiProperty({ example: 'EUR', description: 'ISO 4217 code' })
+  @IsString()
+  @Matches(/^[A-Z]{3}$/, { message: 'currency must be a code of three capital letters' })
+  currency: string;
+}
+
+export class ChargeDto {
+  @ApiProperty({ example: 'ch_0190c4c7-7a5e-7cc0-b1ac-3d2ff1f7b3a1' }) chargeId: string;
+  @ApiProperty() orderId: string;
+  @ApiProperty({ example: 1999 }) amountMinor: number;
+  @ApiProperty({ example: 'EUR' }) currency: string;
+  @ApiProperty({ enum: ['succeeded', 'declined'] }) status: 'succeeded' | 'declined';
+  @ApiProperty({ format: 'date-time' }) createdAt: string;
+}
+
+export class RefundDto {
+  @ApiProperty({ example: 're_0190c4c7-7a5e-7cc0-b1ac-3d2ff1f7b3a1' }) refundId: string;
+  @ApiProperty() chargeId: string;
+  @ApiProperty() orderId: string;
+  @ApiProperty({ example: 1999 }) amountMinor: number;
+  @ApiProperty({ example: 'EUR' }) currency: string;
+  @ApiProperty({ format: 'date-time' }) createdAt: string;
+}
+
+export class StatsDto {
+  @ApiProperty({ description: 'Charges that succeeded' }) charges: number;
+  @ApiProperty() refunds: number;
+  @ApiProperty({ description: 'Orders with at least one succeeded charge' }) distinctOrders: number;
+  @ApiProperty({ description: 'Succeeded charges beyond the first of their order' }) duplicateCharges: number;
+  @ApiProperty({ description: 'Charged minus refunded, in minor units' }) amountMinor: number;
+}

@@ -1,0 +1,100 @@
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
+import { ProblemException } from '@slipstream/bootstrap';
+import type { FastifyReply } from 'fastify';
+import { ChargeDto, ChargeRequestDto, RefundDto } from './charge.dto.js';
+import { ChargesService, type Outcome } from './charges.service.js';
+import { Faults, type FaultMode } from './faults.js';
+import type { Charge } from './ledger-record.js';
+
+/** Printable ASCII, as in a header; 255 characters at most. */
+const USABLE_KEY = /^[\x21-\x7e]{1,255}$/;
+
+@ApiTags('charges')
+@Controller('charges')
+export class ChargesController {
+  constructor(
+    @Inject(ChargesService) private readonly charges: ChargesService,
+    @Inject(Faults) private readonly faults: Faults,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Charge an order, at most once per Idempotency-Key' })
+  @ApiHeader({ name: 'Idempotency-Key', required: true, description: '1 to 255 printable ASCII characters' })
+  @ApiCreatedResponse({ type: ChargeDto })
+  @ApiOkResponse({ type: ChargeDto, description: 'The charge that an earlier request with this key made' })
+  @ApiResponse({ status: 409, description: 'A request with this key is in flight' })
+  @ApiResponse({ status: 422, description: 'The key was used for another charge' })
+  async create(
+    @Headers('idempotency-key') key: string | undefined,
+    @Body() request: ChargeRequestDto,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const usableKey = requireKey(key);
+    const fault = this.drawFault();
+    answer(reply, await this.charges.charge(usableKey, request, fault), fault);
+  }
+
+  @Get(':key')
+  @ApiOperation({ summary: 'The charge made under an Idempotency-Key' })
+  @ApiOkResponse({ type: ChargeDto })
+  @ApiResponse({ status: 404, description: 'No charge was made under this key' })
+  @ApiResponse({ status: 409, description: 'The charge is being made right now' })
+  show(@Param('key') key: string): Charge {
+    return this.charges.find(key);
+  }
+
+  @Post(':key/refund')
+  @HttpCode(201)
+  @ApiOperation({ summary: 'Refund a charge in full, at most once' })
+  @ApiCreatedResponse({ type: RefundDto })
+  @ApiOkResponse({ type: RefundDto, description: 'The refund that an earlier request made' })
+  @ApiResponse({ status: 404, description: 'No charge was made under this key' })
+  @ApiResponse({ status: 409, description: 'The charge was declined, or a request for it is in flight' })
+  async refund(@Param('key') key: string, @Res() reply: FastifyReply): Promise<void> {
+    const fault = this.drawFault();
+    answer(reply, await this.charges.refund(key, fault), fault);
+  }
+
+  private drawFault(): FaultMode {
+    const fault = this.faults.draw();
+    if (fault === 'throttle') {
+      throw new ProblemException(429, {
+        detail: 'The gateway limits your rate.',
+        headers: { 'Retry-After': '1' },
+      });
+    }
+    if (fault === 'down') {
+      throw new ProblemException(503, { detail: 'The gateway is down.' });
+    }
+    return fault;
+  }
+}
+
+function answer(reply: FastifyReply, outcome: Outcome<object>, fault: FaultMode): void {
+  if (fault === 'ambiguous') {
+    reply.hijack();
+    reply.raw.destroy();
+    return;
+  }
+  void reply.status(outcome.replayed ? 200 : 201).send(outcome.effect);
+}
+
+function requireKey(key: string | undefined): string {
+  if (key !== undefined && USABLE_KEY.test(key)) {
+    return key;
+  }
+  const reason =
+    key === undefined ? 'is missing' : 'must be 1 to 255 printable ASCII characters without spaces';
+  throw new ProblemException(400, {
+    detail: 'A charge needs an Idempotency-Key.',
+    errors: [{ field: 'Idempotency-Key', reason }],
+  });
+}
