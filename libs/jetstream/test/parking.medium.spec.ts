@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { EventPattern, RetryableError } from '@slipstream/jetstream';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { Bystander, startTestApp, testStream, type TestApp } from './harness.js';
+
+const PARKED = 5_000;
+const NEW = 100;
+const A_MINUTE_MS = 60_000;
+
+describe('messages that wait for a later attempt', () => {
+  let bystander: Bystander;
+  let running: TestApp | undefined;
+
+  beforeEach(async () => {
+    bystander = await Bystander.connect();
+  });
+
+  afterEach(async () => {
+    await running?.app.close();
+    await bystander.close();
+  });
+
+  it(`do not hold up new ones, even when ${PARKED} of them wait for a minute`, async () => {
+    const stream = testStream();
+    const durable = uniqueName('d');
+    let parked = 0;
+    let handled = 0;
+
+    @Controller()
+    class Busy {
+      @EventPattern(stream.subject('a'), { durable, concurrency: 64 })
+      on(@Payload() payload: string): void {
+        if (payload === 'new') {
+          handled++;
+          return;
+        }
+        parked++;
+        throw new RetryableError('the provider is away', { delayMs: A_MINUTE_MS });
+      }
+    }
+    running = await startTestApp(stream, [Busy]);
+    const publish = (body: string, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => bystander.publish(stream.subject('a'), JSON.stringify(body))),
+      );
+    await publish('later', PARKED);
+    await waitFor('all to be parked', () => parked === PARKED, 30_000);
+    await publish('new', NEW);
+    await waitFor('the new ones', () => handled === NEW, 10_000);
+    expect(parked).toBe(PARKED);
+    expect((await bystander.consumer(stream.name, durable)).num_ack_pending).toBe(PARKED);
+  }, 90_000);
+});

@@ -1,0 +1,16 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { removePostgresHome } from '../servers/postgres-home.ts';
+import { postgresDir, stackPaths } from './units.ts';
+
+/** What a reset leaves: fetched programs, and the locks of running commands. */
+const KEPT = ['cache', 'locks'];
+
+/** Removes everything a stack has written into its data directory. */
+export function removeStackData(dataDir: string): void {
+  if (!existsSync(dataDir)) return;
+  removePostgresHome(postgresDir(stackPaths(dataDir)));
+  for (const entry of readdirSync(dataDir).filter((name) => !KEPT.includes(name))) {
+    rmSync(join(dataDir, entry), { recursive: true, force: true, maxRetries: 3 });
+  }
+}

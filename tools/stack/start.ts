@@ -1,0 +1,118 @@
+import { join, relative } from 'node:path';
+import { CACHE_DIR, DATA_DIR } from '../paths.ts';
+import { stopLeftovers } from '../process/process-record.ts';
+import { findNatsServer } from '../servers/nats-server-binary.ts';
+import { APPS, SERVER_PORTS, type StackPorts } from './apps.ts';
+import { buildApps } from './build.ts';
+import type { StackEvent } from './events.ts';
+import type { StartOptions } from './options.ts';
+import { type ChosenPorts, choosePorts } from './ports.ts';
+import { describeEvent, formatTable, type Reporter, withoutPassword } from './reporter.ts';
+import { type Stack, startStack } from './stack.ts';
+import { removeStackData } from './stack-data.ts';
+import { stackPaths } from './units.ts';
+
+export interface Started {
+  readonly stack: Stack;
+  readonly ports: ChosenPorts;
+}
+
+/** Everything `npm start` does until the stack is ready. The caller holds the lock on the data directory. */
+export async function start(
+  options: StartOptions,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<Started> {
+  await prepareData(options, reporter);
+  const chosen = await choosePorts(usualPorts(options), options.portOffset);
+  try {
+    if (chosen.moved.length > 0) {
+      const moved = chosen.moved.map((name) => `${name} ${chosen.ports[name]}`).join(', ');
+      reporter.line(`  ! usual ports are taken, using others: ${moved}`);
+    }
+    const nats = await provideNats(options, reporter);
+    signal.throwIfAborted();
+    await build(reporter, signal);
+    const stack = await startStack({
+      dataDir: DATA_DIR,
+      ports: chosen.ports,
+      nats,
+      databaseUrl: options.databaseUrl,
+      redisUrl: options.redisUrl,
+      rate: options.rate,
+      signal,
+      step: reporter.step,
+      onEvent: tellRestarts(reporter, signal),
+    });
+    reporter.line(`\n${summary(stack, options, chosen.ports)}\n`);
+    return { stack, ports: chosen };
+  } catch (error) {
+    chosen.release();
+    throw error;
+  }
+}
+
+async function prepareData(options: StartOptions, reporter: Reporter): Promise<void> {
+  for (const { name, pid } of await stopLeftovers(stackPaths(DATA_DIR).recordDir)) {
+    reporter.line(`  ! stopped ${name}, left running by an earlier start (pid ${pid})`);
+  }
+  if (!options.reset) return;
+  removeStackData(DATA_DIR);
+  const foreign = [options.natsUrl && 'NATS_URL', options.databaseUrl && 'DATABASE_URL'].filter(Boolean);
+  const untouched = foreign.length > 0 ? `; what lies behind ${foreign.join(' and ')} is left as it is` : '';
+  reporter.line(`  ✓ data removed${untouched}`);
+}
+
+function usualPorts({ natsUrl, databaseUrl }: StartOptions): StackPorts {
+  const { nats, 'nats-monitor': monitor, postgres } = SERVER_PORTS;
+  return {
+    ...Object.fromEntries(APPS.map(({ name, port }) => [name, port])),
+    ...(!natsUrl && { nats, 'nats-monitor': monitor }),
+    ...(!databaseUrl && { postgres }),
+  };
+}
+
+async function provideNats({ natsUrl }: StartOptions, reporter: Reporter) {
+  if (natsUrl) return { url: natsUrl };
+  const binary = await reporter.step(
+    'find nats-server',
+    () => findNatsServer({ cacheDir: CACHE_DIR }),
+    ({ version, origin }) => `${version}, ${origin}`,
+  );
+  return { binary: binary.path };
+}
+
+async function build(reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const names = APPS.map(({ name }) => name);
+  await reporter.step(
+    'build the apps',
+    () => buildApps(names, signal),
+    (built) =>
+      built.length === 0 ? 'nothing has changed' : built.length === names.length ? '' : built.join(', '),
+  );
+}
+
+function tellRestarts(reporter: Reporter, signal: AbortSignal): (event: StackEvent) => void {
+  const failed = new Set<string>();
+  return (event) => {
+    if (signal.aborted) return;
+    const text = describeEvent(event, failed.has(event.name));
+    if (event.kind === 'failed') failed.add(event.name);
+    if (text) reporter.line(text);
+  };
+}
+
+function summary(stack: Stack, options: StartOptions, ports: StackPorts): string {
+  const monitor = ports['nats-monitor'];
+  const apps = APPS.map(({ name, hasDocs }) => {
+    const url = stack.urls[name] ?? '';
+    return hasDocs ? [name, url, `API: ${url}/docs`] : [name, url];
+  });
+  const logs = join(relative(process.cwd(), stackPaths(DATA_DIR).logDir), '<name>.log');
+  return formatTable([
+    ...apps,
+    ['NATS', withoutPassword(stack.natsUrl), monitor ? `monitor: http://127.0.0.1:${monitor}` : 'NATS_URL'],
+    ['PostgreSQL', options.databaseUrl ? withoutPassword(stack.databaseUrl) : stack.databaseUrl],
+    ['logs', logs],
+  ]);
+}

@@ -1,0 +1,3 @@
+import { runPinned } from './install/run-pinned.mjs';
+
+await runPinned('tools/test/main.ts', { nodeOptions: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'] });

@@ -1,0 +1,88 @@
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ClaimedPort, claimFreePorts } from '../process/free-ports.ts';
+import { guard } from '../process/guard.ts';
+import { findNatsServer } from '../servers/nats-server-binary.ts';
+import { startNatsServer } from '../servers/nats.ts';
+import { removePostgresHome } from '../servers/postgres-home.ts';
+import { startPostgres } from '../servers/postgres.ts';
+import type { RunningServer } from '../servers/running-server.ts';
+import { CACHE_DIR } from '../paths.ts';
+
+interface TestServers {
+  readonly directory: string;
+  readonly running: RunningServer[];
+  readonly ports: ClaimedPort[];
+}
+
+let servers: TestServers | undefined;
+
+/**
+ * Starts one NATS and one PostgreSQL for all test files, and names them in the environment that those inherit.
+ * Servers that the environment names already are used as they are.
+ */
+export async function startServers(): Promise<void> {
+  process.env.NATS_SERVER_BIN ||= (await findNatsServer({ cacheDir: CACHE_DIR })).path;
+  const started = await createTestServers();
+  servers = started;
+  try {
+    const urls = await Promise.all([
+      process.env.NATS_URL || startTestNats(started, process.env.NATS_SERVER_BIN),
+      process.env.DATABASE_URL || startTestPostgres(started),
+    ]);
+    [process.env.NATS_URL, process.env.DATABASE_URL] = urls;
+  } catch (error) {
+    await stopServers();
+    throw error;
+  }
+}
+
+export async function stopServers(): Promise<void> {
+  if (!servers) return;
+  const { directory, running, ports } = servers;
+  servers = undefined;
+  await Promise.all(running.map((server) => server.stop()));
+  removePostgresHome(join(directory, 'postgres'));
+  await rm(directory, { recursive: true, force: true });
+  guard.keep(directory);
+  for (const port of ports) port.release();
+}
+
+async function createTestServers(): Promise<TestServers> {
+  const directory = mkdtempSync(join(tmpdir(), 'slipstream-test-'));
+  guard.removeAtExit(directory);
+  // PostgreSQL may have to run as another user, who must be able to enter.
+  chmodSync(directory, 0o755);
+  return { directory, running: [], ports: await claimFreePorts(2) };
+}
+
+async function startTestNats({ directory, running, ports }: TestServers, binary: string): Promise<string> {
+  const server = await startNatsServer({
+    binary,
+    port: portAt(ports, 0),
+    storeDir: join(directory, 'jetstream'),
+    logFile: join(directory, 'nats.log'),
+  });
+  running.push(server);
+  return server.url;
+}
+
+async function startTestPostgres({ directory, running, ports }: TestServers): Promise<string> {
+  const server = await startPostgres({
+    port: portAt(ports, 1),
+    dataDir: join(directory, 'postgres'),
+    database: 'slipstream',
+    logFile: join(directory, 'postgres.log'),
+    durable: false,
+  });
+  running.push(server);
+  return server.url;
+}
+
+function portAt(ports: readonly ClaimedPort[], index: number): number {
+  const claimed = ports[index];
+  if (!claimed) throw new Error(`no port was claimed for server ${index}`);
+  return claimed.port;
+}
