@@ -3,6 +3,9 @@ export class SetupError extends Error {
   override readonly name = 'SetupError';
 }
 
+/** Errors of Node.js itself are not `instanceof Error` where tests run: they are told by their fields. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : String(error);
 }

@@ -1,3 +1,5 @@
 import { runPinned } from './install/run-pinned.mjs';
 
-await runPinned('tools/test/main.ts', { nodeOptions: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'] });
+await runPinned('tools/test/main.ts', {
+  nodeOptions: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+});

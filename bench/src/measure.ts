@@ -20,9 +20,9 @@ export async function measure(variants: readonly Variant[], rounds: number): Pro
       ...variants.slice(round % variants.length),
       ...variants.slice(0, round % variants.length),
     ];
-    for (const { label, run } of turned) {
-      const { units, elapsedMs } = await run();
-      if (round > 0) rates.get(label)?.push((units / elapsedMs) * 1_000);
+    for (const variant of turned) {
+      const { units, elapsedMs } = await variant.run();
+      if (round > 0) rates.get(variant.label)?.push((units / elapsedMs) * 1_000);
     }
   }
   return variants.map(({ label }) => summarise(label, rates.get(label) ?? []));

@@ -17,6 +17,8 @@ const orderOf = (index: number) => ({
 });
 const totalOf = (index: number) => (1 + (index % 3)) * (100 + index);
 
+const range = (length: number) => Array.from({ length }, (_, index) => index);
+
 /** Runs the jobs with a bounded number of them under way. */
 async function inParallel<T>(jobs: readonly (() => Promise<T>)[]): Promise<T[]> {
   const results: T[] = [];
@@ -41,7 +43,7 @@ describe('orders survive crashes', () => {
 
   it(`confirms ${ORDERS} orders and ${EVENTS} tripled events to the cent while payment-service is killed twice`, async () => {
     const startPid = journey.stack.pid('payment-service');
-    const indices = [...new Array(ORDERS).keys(), ...new Array(REPEATED_ORDERS).keys()];
+    const indices = [...range(ORDERS), ...range(REPEATED_ORDERS)];
     const placing = inParallel(
       indices.map((index) => () => journey.placeOrder(orderOf(index), `crash-${index}`)),
     );

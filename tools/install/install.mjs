@@ -112,9 +112,9 @@ async function runNpm(command) {
   };
   for (const signal of SIGNALS) process.once(signal, end);
   try {
-    const ended = new Promise((resolve, reject) => {
+    const ended = new Promise((settle, reject) => {
       child.once('error', reject);
-      child.once('close', (code, signal) => resolve(signal ?? code));
+      child.once('close', (code, signal) => settle(signal ?? code));
     });
     const [status, output, errors] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
     if (status === 0) return undefined;

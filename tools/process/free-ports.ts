@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { errorCode } from './error-code.mjs';
 import { tryLock } from './lock.mjs';
 
 /** Below the range that systems take the ports of outgoing connections from: a restart finds its port free. */
@@ -57,7 +58,7 @@ async function canListen(port: number, host: string): Promise<'free' | 'taken' |
     await once(server, 'listening');
     return 'free';
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = errorCode(error);
     return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL' ? 'no IPv6' : 'taken';
   } finally {
     server.close();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from './error-code.mjs';
 import { processIdentity } from './identity.mjs';
 
 /**
@@ -56,7 +57,7 @@ function createLock(file) {
     linkSync(draft, file);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   } finally {
     rmSync(draft, { force: true });
@@ -72,7 +73,7 @@ function removeStaleLock(file) {
   try {
     renameSync(file, aside);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
   const holder = readHolder(aside);
@@ -107,9 +108,4 @@ function readHolder(file) {
 /** @param {Holder} holder */
 function isAlive(holder) {
   return holder.identity !== undefined && processIdentity(holder.pid) === holder.identity;
-}
-
-/** @param {unknown} error */
-function codeOf(error) {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

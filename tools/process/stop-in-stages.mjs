@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from './error-code.mjs';
 import { processIdentity } from './identity.mjs';
 
 /**
@@ -46,6 +47,6 @@ function send(entry, signal) {
     process.kill(entry.pid, signal);
   } catch (error) {
     // It may have ended in between; anything else would wait for ever for a process that cannot be stopped.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (errorCode(error) !== 'ESRCH') throw error;
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../setup-error.ts';
 import { runCommand } from './run-command.ts';
 
 export interface NatsRelease {
@@ -35,8 +36,9 @@ export async function fetchNatsRelease(cacheDir: string, release = PINNED_RELEAS
 
 async function download(url: string): Promise<Buffer> {
   const response = await fetch(url, { signal: AbortSignal.timeout(120_000) }).catch((error: unknown) => {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : error;
-    throw new Error(`${url}: ${cause}`);
+    // fetch says only that it failed; the reason is in its cause.
+    const cause = error instanceof Error ? error.cause : undefined;
+    throw new Error(`${url}: ${messageOf(cause ?? error)}`);
   });
   if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
   return Buffer.from(await response.arrayBuffer());

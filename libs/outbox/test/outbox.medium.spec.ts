@@ -58,7 +58,7 @@ describe('outbox', () => {
         await outbox.append(tx, [message('lost')]);
         throw new Error('rolled back');
       }),
-    ).rejects.toThrow();
+    ).rejects.toThrow('rolled back');
     await relayTo((outgoing) => {
       sent.push(outgoing);
       return Promise.resolve(ack);
