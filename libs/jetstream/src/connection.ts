@@ -30,6 +30,8 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private constructor(
     readonly nc: NatsConnection,
     private readonly replicas: number,
+    /** First tokens of the subjects that answers are sent to; the client's own default when undefined. */
+    readonly inboxPrefix: string | undefined,
   ) {
     this.client = jetstream(nc);
     void this.watchStatus();
@@ -40,7 +42,11 @@ export class JetStreamConnection implements OnApplicationShutdown {
     const logger = new Logger(JetStreamConnection.name);
     for (;;) {
       try {
-        return new JetStreamConnection(await connect({ ...RESILIENT, ...options }), replicas);
+        return new JetStreamConnection(
+          await connect({ ...RESILIENT, ...options }),
+          replicas,
+          options.inboxPrefix,
+        );
       } catch (error) {
         const servers = [options.servers ?? 'nats://127.0.0.1:4222'].flat().join(', ');
         logger.warn({ err: error }, `NATS at ${servers} is not reachable, trying again`);

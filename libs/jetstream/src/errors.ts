@@ -59,13 +59,3 @@ export class RetryRequestedError extends RetryableError {
 export class HandlerTimeoutError extends RetryableError {
   override readonly code = 'JS_HANDLER_TIMEOUT';
 }
-
-/** A message that must not be published as it is: reserved header, bad subject, too large. */
-export class InvalidMessageError extends JetStreamError {
-  readonly code = 'JS_INVALID_MESSAGE';
-}
-
-/** The server did not confirm the message; it may or may not be stored. Publishing again with the same id is safe. */
-export class PublishError extends JetStreamError {
-  readonly code = 'JS_PUBLISH_FAILED';
-}

@@ -1,4 +1,5 @@
 import { type DynamicModule, type FactoryProvider, type ModuleMetadata, Module } from '@nestjs/common';
+import { JetStreamClient } from './client/jetstream.client.js';
 import { JetStreamConnection } from './connection.js';
 import {
   resolveJetStreamOptions,
@@ -20,8 +21,8 @@ export interface JetStreamAsyncOptions<Dependencies extends unknown[]> extends P
 }
 
 /**
- * Provides the connection, `JetStreamPublisher` and `JetStreamServer`. Streams are ensured as soon as the module is
- * built; attach the server to the application with `connectJetStream(app)`.
+ * Provides the connection, `JetStreamPublisher`, `JetStreamClient` and `JetStreamServer`. Streams are ensured as soon as
+ * the module is built; attach the server to the application with `connectJetStream(app)`.
  */
 @Module({})
 export class JetStreamModule {
@@ -42,8 +43,15 @@ export class JetStreamModule {
       module: JetStreamModule,
       global: true,
       imports: async.imports ?? [],
-      providers: [options, connectionProvider, publisherProvider, topologyProvider, serverProvider],
-      exports: [JetStreamConnection, JetStreamPublisher, JetStreamServer, Topology],
+      providers: [
+        options,
+        connectionProvider,
+        publisherProvider,
+        clientProvider,
+        topologyProvider,
+        serverProvider,
+      ],
+      exports: [JetStreamConnection, JetStreamPublisher, JetStreamClient, JetStreamServer, Topology],
     };
   }
 }
@@ -60,6 +68,13 @@ const publisherProvider: FactoryProvider<JetStreamPublisher> = {
   inject: [JetStreamConnection, OPTIONS],
   useFactory: (connection: JetStreamConnection, { observer }: ResolvedJetStreamOptions) =>
     new JetStreamPublisher(connection, observer),
+};
+
+const clientProvider: FactoryProvider<JetStreamClient> = {
+  provide: JetStreamClient,
+  inject: [JetStreamConnection, JetStreamPublisher],
+  useFactory: (connection: JetStreamConnection, publisher: JetStreamPublisher) =>
+    new JetStreamClient(connection, publisher),
 };
 
 const topologyProvider: FactoryProvider<Topology> = {

@@ -77,8 +77,8 @@ export interface StoredMessage {
 export class Bystander {
   private constructor(readonly nc: NatsConnection) {}
 
-  static async connect(): Promise<Bystander> {
-    return new Bystander(await connect({ servers: natsUrl() }));
+  static async connect(servers = natsUrl()): Promise<Bystander> {
+    return new Bystander(await connect({ servers }));
   }
 
   publish(subject: string, body: string): Promise<unknown> {

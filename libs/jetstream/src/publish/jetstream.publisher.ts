@@ -1,69 +1,96 @@
 import type { PubAck } from '@nats-io/jetstream';
-import type { MsgHdrs } from '@nats-io/transport-node';
-import { randomUUID } from 'node:crypto';
 import type { JetStreamConnection } from '../connection.js';
-import { InvalidMessageError, PublishError } from '../errors.js';
 import type { TransportObserver } from '../observer.js';
-import { toHeaders, type OutgoingMessage } from './outgoing-message.js';
+import { AckInbox } from './ack-inbox.js';
+import { BatchPublisher, type BatchReceipt, type BatchResult } from './batch.js';
+import { Exchange } from './exchange.js';
+import { MessagePreparation } from './message-preparation.js';
+import { toWire, type OutgoingMessage, type WireMessage } from './outgoing-message.js';
+import { PublishError } from './publish-errors.js';
+import { repeat } from './repeat.js';
+import { ServerCapabilities } from './server-capabilities.js';
 
-const ATTEMPTS = 3;
-const TIMEOUT_MS = 5_000;
-/** Room for the id header and the protocol line. */
-const FRAMING_BYTES = 512;
+type Prepared = WireMessage | PublishError;
 
 /** Publishes to streams and waits for the server's word that the message is stored. */
 export class JetStreamPublisher {
+  private readonly preparation: MessagePreparation;
+  private readonly exchange: Exchange;
+  private readonly batches: BatchPublisher;
+
   constructor(
-    private readonly connection: JetStreamConnection,
+    connection: JetStreamConnection,
     private readonly observer: TransportObserver,
-  ) {}
+  ) {
+    const capabilities = new ServerCapabilities(connection);
+    this.preparation = new MessagePreparation(connection, capabilities);
+    this.exchange = new Exchange(connection.nc, new AckInbox(connection.nc, connection.inboxPrefix));
+    this.batches = new BatchPublisher(this.exchange, capabilities);
+  }
 
   /**
-   * Resolves with the stream's acknowledgement. Lost answers are asked for again with the same message id.
-   * @throws InvalidMessageError when the message can never be published as it is
-   * @throws PublishError when the server did not confirm it; it may be stored nevertheless
+   * Resolves with the stream's acknowledgement. What may succeed in a moment is tried up to three times, always with the
+   * same message id. Calls that overlap are stored in any order.
+   * @throws InvalidMessageError when the message can never be published as it is; nothing was sent
+   * @throws ServerTooOldError or StreamLacksFeatureError when it asks for what the server or the stream does not have
+   * @throws PublishError when the server did not confirm it; see its subclasses and `isRetryable`
    */
   async publish(message: OutgoingMessage): Promise<PubAck> {
-    const headers = toHeaders(message);
-    if (!this.fits(message)) {
-      const limit = this.connection.nc.info?.max_payload;
-      throw new InvalidMessageError(
-        `message for "${message.subject}" exceeds the server's limit of ${limit} bytes`,
-      );
-    }
+    const prepared = this.preparation.prepare(message);
+    const wire = prepared instanceof Promise ? await prepared : prepared;
     const startedAt = performance.now();
     try {
-      const ack = await this.send(message, headers);
+      const ack = await repeat(wire, (again) => this.exchange.store(again));
       this.report(message, startedAt, ack.duplicate);
       return ack;
-    } catch (cause) {
-      const error = new PublishError(
-        `publishing to "${message.subject}" was not confirmed: ${reasonOf(cause)}`,
-        {
-          cause,
-        },
-      );
+    } catch (error) {
       this.report(message, startedAt, false, error);
       throw error;
     }
   }
 
-  /** True when the message is within the server's payload limit, headers included. */
-  fits(message: OutgoingMessage): boolean {
-    const headerBytes = Object.entries(message.headers ?? {}).reduce(
-      (sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + 4,
-      FRAMING_BYTES,
-    );
-    return message.data.length + headerBytes <= (this.connection.nc.info?.max_payload ?? Infinity);
+  /**
+   * Publishes 2 to 1000 messages of one stream as an atomic batch, where the server (2.12) and the stream
+   * (`allow_atomic`) have it; all others, and a batch the server refuses, one by one without waiting in between.
+   * Messages of one subject are stored in order: one that failed while a later one was stored is not tried again here.
+   * Never throws for a message: its place in the receipt holds the error, and its neighbours are published.
+   */
+  async publishBatch(messages: readonly OutgoingMessage[]): Promise<BatchReceipt> {
+    const startedAt = performance.now();
+    const prepared: Prepared[] = [];
+    for (const message of messages) {
+      const wire = this.prepareInBatch(message);
+      prepared.push(wire instanceof Promise ? await wire : wire);
+    }
+    const { acks, ...receipt } = await this.batches.store(prepared.filter(isSendable));
+    const stored = acks.values();
+    const results = prepared.map((wire, index): BatchResult => {
+      if (wire instanceof PublishError) return wire;
+      const result = stored.next().value ?? new PublishError('nothing is known about it', wire);
+      const message = messages[index];
+      const error = result instanceof PublishError ? result : undefined;
+      if (message)
+        this.report(message, startedAt, !(result instanceof PublishError) && result.duplicate, error);
+      return result;
+    });
+    return { ...receipt, acks: results };
   }
 
-  private send(message: OutgoingMessage, headers: MsgHdrs): Promise<PubAck> {
-    return this.connection.client.publish(message.subject, message.data, {
-      headers,
-      msgID: message.messageId ?? randomUUID(),
-      timeout: TIMEOUT_MS,
-      retries: ATTEMPTS,
-    });
+  /**
+   * True when the message is within the server's payload limit, headers included.
+   * @throws InvalidMessageError when it can never be published
+   */
+  fits(message: OutgoingMessage): boolean {
+    return this.preparation.fits(toWire(message));
+  }
+
+  private prepareInBatch(message: OutgoingMessage): Prepared | Promise<Prepared> {
+    try {
+      const wire = this.preparation.prepare(message);
+      return wire instanceof Promise ? wire.catch((error: PublishError) => error) : wire;
+    } catch (error) {
+      return error as PublishError;
+    }
   }
 
   private report(message: OutgoingMessage, startedAt: number, duplicate: boolean, error?: unknown): void {
@@ -77,6 +104,6 @@ export class JetStreamPublisher {
   }
 }
 
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+function isSendable(prepared: Prepared): prepared is WireMessage {
+  return !(prepared instanceof PublishError);
 }

@@ -1,6 +1,5 @@
-import { headers as createHeaders, type MsgHdrs } from '@nats-io/transport-node';
-import { InvalidMessageError } from '../errors.js';
-import { isLiteral, isValidPattern } from '../subject.js';
+import { randomUUID } from 'node:crypto';
+import { InvalidHeaderError, InvalidMessageError } from './publish-errors.js';
 
 /** A message to publish. */
 export interface OutgoingMessage {
@@ -12,18 +11,162 @@ export interface OutgoingMessage {
    */
   readonly messageId?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * The message is only stored when all of this holds at that moment. It is not repeated after a time-out: the server
+   * looks at this before the message id, and would refuse a message that it has stored.
+   */
+  readonly expect?: PublishExpectations;
+  /**
+   * Milliseconds after which the stream forgets the message, rounded up to seconds, at least 1000 (ADR-43).
+   * Needs nats-server 2.11 and a stream with `allow_msg_ttl`.
+   * @default the stream's `max_age`
+   */
+  readonly ttlMs?: number;
+  /**
+   * The stream holds the message back until then (ADR-51); a time in the past means at once. What consumers get then
+   * has its headers but no `Nats-Msg-Id`. Needs nats-server 2.12 and a stream with `allow_msg_schedules` that holds
+   * the subjects `schedules.<stream>.>`. The server refuses that setting on streams that discard new messages.
+   */
+  readonly deliverAt?: Date;
+  /** Milliseconds the stream holds the message back. Same needs as `deliverAt`. */
+  readonly delayMs?: number;
 }
 
-/** @throws InvalidMessageError when the subject is none to publish on or a header is the server's own */
-export function toHeaders(message: OutgoingMessage): MsgHdrs {
-  if (!isValidPattern(message.subject) || !isLiteral(message.subject)) {
-    throw new InvalidMessageError(`"${message.subject}" is no subject to publish on`);
+export interface PublishExpectations {
+  /** Name of the stream that holds the subject. */
+  readonly stream?: string;
+  /** Sequence of the last message of the stream, 0 for none. */
+  readonly lastSequence?: number;
+  /** Sequence of the last message on the subject, 0 for none. */
+  readonly lastSubjectSequence?: number;
+  /** Message id of the last message of the stream. */
+  readonly lastMessageId?: string;
+}
+
+/** Values by header name. */
+export type WireHeaders = Record<string, string[]>;
+
+/** A message as it goes over the connection. */
+export interface WireMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Checked, control headers included. */
+  readonly headers: WireHeaders;
+  readonly messageId: string;
+  /** True when the server may refuse to repeat it although it is stored. */
+  readonly isConditional: boolean;
+  /** Bytes that count against the server's payload limit. */
+  readonly size: number;
+}
+
+/** Where and when a message that is held back is delivered. */
+export interface WireSchedule {
+  /** Subject that holds the message until then. */
+  readonly subject: string;
+  readonly at: Date;
+}
+
+const LITERAL_SUBJECT = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
+/** RFC 822, section 3.1.2: printable ASCII without the colon. */
+const HEADER_NAME = /^[!-9;-~]+$/;
+const LINE_BREAK = /[\r\n]/;
+const STATUS_LINE_BYTES = 'NATS/1.0\r\n\r\n'.length;
+const FIELD_BYTES = ': \r\n'.length;
+const SHORTEST_TTL_MS = 1_000;
+
+/** @throws InvalidMessageError when the message can never be published as it is */
+export function toWire(message: OutgoingMessage, schedule?: WireSchedule): WireMessage {
+  checkMessage(message);
+  const messageId = message.messageId ?? randomUUID();
+  // Without a prototype, so that a header named after one of its members is kept.
+  const headers = Object.create(null) as WireHeaders;
+  let size = message.data.length + STATUS_LINE_BYTES;
+  const add = (name: string, value: string) => {
+    if (LINE_BREAK.test(value)) {
+      throw new InvalidHeaderError(`the value of header "${name}" holds a line break`, name, message);
+    }
+    headers[name] = [value];
+    size += name.length + Buffer.byteLength(value) + FIELD_BYTES;
+  };
+  for (const name in message.headers) {
+    checkHeaderName(name, message);
+    add(name, message.headers[name] ?? '');
   }
-  const headers = createHeaders();
-  for (const [name, value] of Object.entries(message.headers ?? {})) {
-    // A stray Nats-Rollup would purge the stream, a Nats-Msg-Id suppress somebody else's message.
-    if (/^nats-/i.test(name)) throw new InvalidMessageError(`header "${name}" is reserved for the server`);
-    headers.set(name, value);
+  add('Nats-Msg-Id', messageId);
+  addControlHeaders(message, schedule, add);
+  return {
+    subject: schedule?.subject ?? message.subject,
+    data: message.data,
+    headers,
+    messageId,
+    isConditional: message.expect !== undefined,
+    size,
+  };
+}
+
+/** The moment of delivery, or nothing for a message that is not held back. */
+export function deliveryTime({
+  deliverAt,
+  delayMs,
+}: Pick<OutgoingMessage, 'deliverAt' | 'delayMs'>): Date | undefined {
+  return delayMs === undefined ? deliverAt : new Date(Date.now() + delayMs);
+}
+
+function addControlHeaders(
+  { expect, ttlMs, subject }: OutgoingMessage,
+  schedule: WireSchedule | undefined,
+  add: (name: string, value: string) => void,
+): void {
+  if (ttlMs !== undefined) {
+    add(schedule ? 'Nats-Schedule-TTL' : 'Nats-TTL', `${Math.ceil(ttlMs / 1_000)}s`);
   }
-  return headers;
+  if (schedule) {
+    add('Nats-Schedule', `@at ${schedule.at.toISOString()}`);
+    add('Nats-Schedule-Target', subject);
+  }
+  if (!expect) return;
+  const { stream, lastSequence, lastSubjectSequence, lastMessageId } = expect;
+  if (stream !== undefined) add('Nats-Expected-Stream', stream);
+  if (lastSequence !== undefined) add('Nats-Expected-Last-Sequence', String(lastSequence));
+  if (lastSubjectSequence !== undefined) {
+    add('Nats-Expected-Last-Subject-Sequence', String(lastSubjectSequence));
+  }
+  if (lastMessageId !== undefined) add('Nats-Expected-Last-Msg-Id', lastMessageId);
+}
+
+function checkMessage(message: OutgoingMessage): void {
+  const problem = findProblem(message);
+  if (problem) throw new InvalidMessageError(problem, message);
+}
+
+function findProblem(message: OutgoingMessage): string | undefined {
+  const { subject, messageId, ttlMs } = message;
+  if (!LITERAL_SUBJECT.test(subject)) return `"${subject}" is no subject to publish on`;
+  // The server takes an empty id for none and would store every repetition.
+  if (messageId === '') return 'the message id is empty';
+  if (ttlMs !== undefined && !(ttlMs >= SHORTEST_TTL_MS && Number.isFinite(ttlMs))) {
+    return `ttlMs must be at least ${SHORTEST_TTL_MS}`;
+  }
+  return findScheduleProblem(message);
+}
+
+function findScheduleProblem(
+  message: Pick<OutgoingMessage, 'deliverAt' | 'delayMs' | 'expect'>,
+): string | undefined {
+  const { deliverAt, delayMs, expect } = message;
+  if (deliverAt === undefined && delayMs === undefined) return undefined;
+  if (deliverAt !== undefined && delayMs !== undefined) return 'deliverAt and delayMs exclude each other';
+  if (Number.isNaN(deliveryTime(message)?.getTime())) return 'the time of delivery is invalid';
+  // They would be checked against the subject that holds the message back.
+  if (expect) return 'expect cannot be combined with deliverAt or delayMs';
+}
+
+function checkHeaderName(name: string, message: OutgoingMessage): void {
+  // A stray Nats-Rollup would purge the stream, a Nats-Msg-Id suppress somebody else's message.
+  if (/^nats-/i.test(name)) {
+    throw new InvalidHeaderError(`header "${name}" is reserved for the server`, name, message);
+  }
+  if (!HEADER_NAME.test(name)) {
+    throw new InvalidHeaderError(`${JSON.stringify(name)} is no header name`, name, message);
+  }
 }
