@@ -15,7 +15,7 @@ import { processIdentity } from './identity.mjs';
  * @param {readonly Stoppable[]} processes
  */
 export async function stopInStages(processes) {
-  const stages = [...new Set(processes.map(({ stage }) => stage))].sort((a, b) => a - b);
+  const stages = [...new Set(processes.map(({ stage }) => stage))].toSorted((a, b) => a - b);
   for (const stage of stages) {
     await Promise.all(processes.filter((entry) => entry.stage === stage).map(stop));
   }

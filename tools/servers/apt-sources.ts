@@ -118,7 +118,7 @@ function readOptional(file: string, parse: (text: string) => AptSource[]): AptSo
 
 function listOptional(directory: string): string[] {
   try {
-    return readdirSync(directory).sort();
+    return readdirSync(directory).toSorted();
   } catch {
     return [];
   }

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { startProcess } from '../process/managed-process.ts';
@@ -38,11 +39,17 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Runni
     stopStage: 3,
   });
   const { startTimeoutMs = 60_000, signal } = options;
-  await waitForAnswer(server, () => readServerInfo(port), { timeoutMs: startTimeoutMs, signal });
+  await waitForAnswer(server, () => expectGreeting(options), { timeoutMs: startTimeoutMs, signal });
   return { ...server, port, url: `nats://${HOST}:${port}` };
 }
 
-function writeConfig({ port, monitorPort, storeDir, config }: NatsServerOptions): string {
+/** The same after each restart, and no other server's. */
+function serverName({ storeDir }: NatsServerOptions): string {
+  return `slipstream-${createHash('sha256').update(storeDir).digest('hex').slice(0, 8)}`;
+}
+
+function writeConfig(options: NatsServerOptions): string {
+  const { port, monitorPort, storeDir, config } = options;
   const file = join(dirname(storeDir), `nats-server-${port}.conf`);
   const { jetstream, ...rest } = config ?? {};
   const settings = {
@@ -50,27 +57,38 @@ function writeConfig({ port, monitorPort, storeDir, config }: NatsServerOptions)
     ...(monitorPort && { http: `${HOST}:${monitorPort}` }),
     jetstream: { store_dir: storeDir, ...(jetstream as object | undefined) },
     ...rest,
+    server_name: serverName(options),
   };
   // The server's configuration language is a superset of JSON.
   writeFileSync(file, JSON.stringify(settings, undefined, 2));
   return file;
 }
 
-/** A server that is ready greets every connection with its INFO line. */
-function readServerInfo(port: number): Promise<void> {
+/**
+ * A server that is ready greets every connection with its INFO line. The name in it must be ours: when the port
+ * is taken by another server, that one answers until ours has noticed and ended.
+ */
+async function expectGreeting(options: NatsServerOptions): Promise<void> {
+  const greeting = await readLine(options.port);
+  const name = serverName(options);
+  if (!greeting.startsWith('INFO ') || !greeting.includes(`"server_name":"${name}"`)) {
+    throw new Error(`something else than ${name} answers on port ${options.port}`);
+  }
+}
+
+function readLine(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: HOST, timeout: 2_000 });
+    let line = '';
     const end = (error?: Error) => {
       socket.destroy();
       if (error) reject(error);
-      else resolve();
+      else resolve(line);
     };
-    let greeting = '';
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => {
-      greeting += chunk;
-      if (greeting.includes('\r\n'))
-        end(greeting.startsWith('INFO {') ? undefined : new Error('no NATS server'));
+      line += chunk;
+      if (line.includes('\r\n')) end();
     });
     socket.on('timeout', () => end(new Error('it accepts connections but does not greet')));
     socket.on('error', end);

@@ -21,6 +21,5 @@ export const APPS: readonly AppSpec[] = [
 /** The embedded servers' ports, by what listens there. */
 export const SERVER_PORTS = { nats: 4222, 'nats-monitor': 8222, postgres: 5432 } as const;
 
-export type ServerPort = keyof typeof SERVER_PORTS;
 /** A port for each app by its name, and for each embedded server. */
 export type StackPorts = Readonly<Record<string, number>>;

@@ -78,10 +78,10 @@ export function formatSeconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** The URL without its password, for servers whose credentials are the user's own. */
-export function withoutPassword(url: string): string {
-  if (!URL.canParse(url)) return url.replace(/\/\/[^@/]*@/, '//');
-  const parsed = new URL(url);
-  if (parsed.password) parsed.password = '…';
-  return decodeURI(parsed.href);
+/** URLs without what lets one in, for servers whose credentials are the user's own. */
+export function withoutPassword(urls: string): string {
+  return urls.replace(/:\/\/([^:@/,]*)(:[^@/,]*)?@/g, (_match, user: string, password?: string) =>
+    // A user without a password may be a token.
+    password ? `://${user}:…@` : '://…@',
+  );
 }

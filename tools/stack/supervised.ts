@@ -119,14 +119,13 @@ export class Supervised {
       if (signal.aborted) await process.stop();
       const watched = this.#announceReady(process, { startedAt, signal });
       const reason = describeExit(await process.exited);
+      this.#becomeUnready();
       await watched;
       return { launched, failure: this.#firstStart ? startFailure(process, reason) : new SetupError(reason) };
     } catch (error) {
       return { launched, failure: error instanceof Error ? error : new SetupError(messageOf(error)) };
     } finally {
       this.#process = undefined;
-      if (this.#isReady) this.#readiness = Promise.withResolvers();
-      this.#isReady = false;
       this.#failures = performance.now() - startedAt > RECOVERED_AFTER_MS ? 1 : this.#failures + 1;
     }
   }
@@ -146,6 +145,12 @@ export class Supervised {
     this.#isReady = true;
     this.#readiness.resolve();
     this.#firstStart?.resolve();
+  }
+
+  /** At once when it ends: whoever waits for that end and then for readiness must get the next one's. */
+  #becomeUnready(): void {
+    if (this.#isReady) this.#readiness = Promise.withResolvers();
+    this.#isReady = false;
   }
 
   /** Before it was ever ready a failure is one of the setup; after that the stack never gives up. */
