@@ -8,7 +8,7 @@ const BATCH_SIZE = 500;
 const POLL_INTERVAL_MS = 500;
 const FAILURE_DELAY_MS = 1_000;
 
-export type OutboxPublisher = Pick<JetStreamPublisher, 'publish'>;
+export type OutboxPublisher = Pick<JetStreamPublisher, 'publishBatch'>;
 
 interface OutboxRow {
   readonly id: number;
@@ -59,12 +59,6 @@ export class OutboxRelay
       const rows = await this.readUnpublished(tx);
       const published = await this.publish(rows);
       await tx.query('UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])', [published]);
-      if (published.length < rows.length) {
-        this.logger.warn(
-          { failed: rows.length - published.length },
-          'some events could not be published yet',
-        );
-      }
       return published.length;
     });
   }
@@ -95,14 +89,20 @@ export class OutboxRelay
     );
   }
 
-  /** Sends in order without waiting for each answer, and returns the ids the server confirmed. */
+  /** Publishes in order, as an atomic batch where the server has them, and returns the ids the server confirmed. */
   private async publish(rows: readonly OutboxRow[]): Promise<number[]> {
-    const answers = await Promise.allSettled(
-      rows.map(({ message_id, subject, headers, body }) =>
-        this.publisher.publish({ messageId: message_id, subject, headers, data: body }),
-      ),
+    if (rows.length === 0) return [];
+    const { acks } = await this.publisher.publishBatch(
+      rows.map(({ message_id, subject, headers, body }) => ({
+        messageId: message_id,
+        subject,
+        headers,
+        data: body,
+      })),
     );
-    return rows.filter((_, index) => answers[index]?.status === 'fulfilled').map(({ id }) => id);
+    const failed = acks.filter((ack) => ack instanceof Error);
+    if (failed[0]) this.logger.warn({ err: failed[0], failed: failed.length }, 'events not published yet');
+    return rows.filter((_, index) => !(acks[index] instanceof Error)).map(({ id }) => id);
   }
 
   private wake(): void {

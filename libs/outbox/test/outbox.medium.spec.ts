@@ -1,11 +1,23 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CreateOutbox1763700000001, Outbox, OutboxRelay, type OutboxMessage } from '@slipstream/outbox';
+import type { PublishError } from '@slipstream/jetstream';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 
-type Publish = ConstructorParameters<typeof OutboxRelay>[1]['publish'];
+type Publisher = ConstructorParameters<typeof OutboxRelay>[1];
+type Sent = Parameters<Publisher['publishBatch']>[0][number];
+type Publish = (sent: Sent) => Promise<unknown>;
 
-const ack = { stream: 'S', domain: '', seq: 1, duplicate: false };
+function confirm(publish: Publish) {
+  return async (sent: Sent) => {
+    try {
+      await publish(sent);
+      return { stream: 'S', sequence: 1, duplicate: false };
+    } catch (error) {
+      return error as PublishError;
+    }
+  };
+}
 
 describe('outbox', () => {
   let database: TestDatabase;
@@ -22,10 +34,17 @@ describe('outbox', () => {
   });
   const append = (messageId: string) =>
     dataSource.transaction((tx) => outbox.append(tx, [message(messageId)]));
-  const relayTo = (publish: Publish) => new OutboxRelay(dataSource, { publish });
+  /** A relay to a broker that takes messages one by one; what `publish` rejects with was not confirmed. */
+  const relayTo = (publish: Publish) =>
+    new OutboxRelay(dataSource, {
+      publishBatch: async (messages) => ({
+        mode: 'singles',
+        acks: await Promise.all(messages.map(confirm(publish))),
+      }),
+    });
   const remember: Publish = (sent) => {
     published.push(sent.messageId ?? '');
-    return Promise.resolve(ack);
+    return Promise.resolve();
   };
 
   beforeAll(async () => {
@@ -61,7 +80,7 @@ describe('outbox', () => {
     ).rejects.toThrow('rolled back');
     await relayTo((outgoing) => {
       sent.push(outgoing);
-      return Promise.resolve(ack);
+      return Promise.resolve();
     }).relayBatch();
     expect(sent).toEqual([wanted]);
   });
