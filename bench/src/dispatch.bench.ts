@@ -21,7 +21,7 @@ export const dispatch: Benchmark = {
   ],
   async prepare(environment) {
     const count = Math.round(MESSAGES * environment.scale);
-    const nc = await connect({ servers: environment.natsUrl });
+    const nc = await connect({ servers: environment.natsUrl, noAsyncTraces: true });
     const stream = await createFilledStream(nc, count);
     const variants: Variant[] = [
       { label: 'raw callback', run: () => runRaw(environment, stream, count) },

@@ -1,7 +1,7 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, type StreamUpdateConfig } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import {
   connectJetStream,
@@ -98,6 +98,10 @@ export class Bystander {
 
   async consumer(stream: string, durable: string) {
     return (await jetstreamManager(this.nc)).consumers.info(stream, durable);
+  }
+
+  async updateStream(stream: string, changes: Partial<StreamUpdateConfig>): Promise<void> {
+    await (await jetstreamManager(this.nc)).streams.update(stream, changes);
   }
 
   async deleteConsumer(stream: string, durable: string): Promise<void> {

@@ -189,6 +189,23 @@ describe('JetStream transport', () => {
       expect(letters[0]?.header('dead-letter-class')).toBe('SyntaxError');
     });
 
+    it('keeps the message and its true error while the dead-letter stream refuses copies', async () => {
+      const { publisher, settled } = await start(
+        handler(stream.subject('a'), { durable, maxDeliver: 1 }, () => {
+          throw new TerminalError('the true error');
+        }),
+      );
+      await bystander.updateStream(`${stream.name}_DLQ`, { max_msgs: 1 });
+      await publisher.publish({ subject: stream.deadLetterSubject, data: json('fills it') });
+      await publisher.publish({ subject: stream.subject('a'), data: json(1) });
+      await waitFor('a refused copy', () => settled.some(({ outcome }) => outcome === 'retried'));
+      expect((await position())?.num_ack_pending).toBe(1);
+      await bystander.updateStream(`${stream.name}_DLQ`, { max_msgs: -1 });
+      const letter = await waitFor('the dead letter', async () => (await dlq())[1]);
+      expect(letter.header('dead-letter-message')).toBe('the true error');
+      expect(letter.header('dead-letter-attempts')).toBe('1');
+    });
+
     it('takes a message whose handler asked for it through the context', async () => {
       const { publisher } = await start(
         handler(stream.subject('a'), { durable }, (_, context) => context.deadLetter('not for us')),

@@ -7,7 +7,6 @@ import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
 import { PullSubscription } from './pull-subscription.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
-import { extend } from './settle.js';
 
 const WATCH_INTERVAL_MS = 1_000;
 const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
@@ -38,7 +37,7 @@ export class ConsumerLoop {
   private idle: (() => void) | undefined;
 
   constructor(
-    private readonly nc: NatsConnection,
+    nc: NatsConnection,
     private readonly plan: ConsumerPlan,
     private readonly processor: DeliveryProcessor,
     private readonly quarantine: Quarantine,
@@ -161,7 +160,7 @@ export class ConsumerLoop {
     const suspect = this.suspects.splice(0, 1);
     this.run(suspect, () =>
       this.quarantine.run(async () => {
-        await this.nc.flush();
+        await this.processor.flush();
         await this.processor.process(suspect);
       }),
     );
@@ -196,8 +195,8 @@ export class ConsumerLoop {
 
   private extendHeld(): void {
     const longAgo = Date.now() - this.plan.options.ackWaitMs / 3;
-    for (const { message, receivedAt } of this.held) {
-      if (receivedAt <= longAgo) this.attempt(() => extend(message));
+    for (const delivery of this.held) {
+      if (delivery.receivedAt <= longAgo) this.attempt(() => this.processor.extend(delivery));
     }
   }
 

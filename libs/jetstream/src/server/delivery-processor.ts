@@ -4,13 +4,21 @@ import type { Delivery } from './consumer-loop.js';
 import type { DeadLetterQueue } from './dead-letter.js';
 import type { Attempt, Dispatcher } from './dispatch.js';
 import type { ConsumerPlan } from './routes.js';
-import { decide, HANDLED, release, settle, type Settlement } from './settle.js';
+import { decide, HANDLED, type Settlement, type Settler } from './settle.js';
 
 const OUTCOMES: Record<Settlement['verb'], SettlementOutcome> = {
   ack: 'handled',
   nak: 'retried',
   'dead-letter': 'dead-lettered',
 };
+
+export interface ProcessorParts {
+  readonly dispatcher: Dispatcher;
+  readonly settler: Settler;
+  readonly attempts: AttemptLedger;
+  readonly deadLetters: DeadLetterQueue;
+  readonly observer: TransportObserver;
+}
 
 /**
  * Brings deliveries to their end: count the attempt, dispatch, settle, report. When a step cannot reach the server,
@@ -21,15 +29,12 @@ export class DeliveryProcessor {
 
   constructor(
     private readonly plan: ConsumerPlan,
-    private readonly dispatcher: Dispatcher,
-    private readonly attempts: AttemptLedger,
-    private readonly deadLetters: DeadLetterQueue,
-    private readonly observer: TransportObserver,
+    private readonly parts: ProcessorParts,
   ) {}
 
   /** Asks before a delivery starts whether it should run alone. When in doubt it should not: most are innocent. */
   async isSuspect({ info }: Delivery): Promise<boolean> {
-    return this.attempts.isSuspect(info).catch(() => false);
+    return this.parts.attempts.isSuspect(info).catch(() => false);
   }
 
   process(deliveries: readonly Delivery[]): Promise<void> {
@@ -45,10 +50,20 @@ export class DeliveryProcessor {
   async giveBack(deliveries: readonly Delivery[]): Promise<void> {
     await Promise.allSettled(
       deliveries.map(async ({ message, info }) => {
-        await this.attempts.giveBack(info);
-        release(message);
+        await this.parts.attempts.giveBack(info);
+        this.parts.settler.release(message);
       }),
     );
+  }
+
+  /** Restarts the ack wait of a message that is held. */
+  extend({ message }: Delivery): void {
+    this.parts.settler.extend(message);
+  }
+
+  /** Resolves when the server knows of everything that was settled. */
+  flush(): Promise<void> {
+    return this.parts.settler.flush();
   }
 
   abortRunning(reason: Error): void {
@@ -56,21 +71,21 @@ export class DeliveryProcessor {
   }
 
   private begin({ message, info }: Delivery, attemptNumber: number): Attempt {
-    const attempt = this.dispatcher.prepare(message, info, attemptNumber);
+    const attempt = this.parts.dispatcher.prepare(message, info, attemptNumber);
     this.running.add(attempt);
     return attempt;
   }
 
   private async beginCounted(delivery: Delivery): Promise<Attempt> {
     const { info } = delivery;
-    return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.attempts.start(info));
+    return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.parts.attempts.start(info));
   }
 
   private async handle(started: readonly Attempt[]): Promise<void> {
     const startedAt = performance.now();
     const [single] = started;
-    if (this.plan.options.batch) await this.dispatcher.runBatch(started);
-    else if (single) await this.dispatcher.run(single);
+    if (this.plan.options.batch) await this.parts.dispatcher.runBatch(started);
+    else if (single) await this.parts.dispatcher.run(single);
     const durationMs = performance.now() - startedAt;
     const ends = started.map((attempt) => this.end(attempt, durationMs)).filter((end) => end !== undefined);
     if (ends.length > 0) await Promise.all(ends);
@@ -82,18 +97,21 @@ export class DeliveryProcessor {
     const { outcome = HANDLED, context, message } = attempt;
     const wanted = decide(outcome, context.attempt, this.plan.options);
     if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);
-    void settle(message, wanted, noCopy);
-    this.observer.settled(this.report(attempt, wanted, durationMs));
+    void this.parts.settler.settle(message, wanted, noCopy);
+    this.parts.observer.settled(this.report(attempt, wanted, durationMs));
     return undefined;
   }
 
   private async endFailed(attempt: Attempt, wanted: Settlement, durationMs: number): Promise<void> {
     const { message, info, context } = attempt;
-    if (wanted.verb === 'nak') await this.attempts.finish(info, context.attempt);
-    const settlement = await settle(message, wanted, (error) =>
-      this.deadLetters.store({ message, info, attempt: context.attempt, error }),
+    const { attempts, settler, deadLetters } = this.parts;
+    if (wanted.verb === 'nak') await attempts.finish(info, context.attempt);
+    const settlement = await settler.settle(message, wanted, (error) =>
+      deadLetters.store({ message, info, attempt: context.attempt, error }),
     );
-    this.observer.settled(this.report(attempt, settlement, durationMs));
+    // While copies cannot be stored, the last attempt repeats; counted on, it would end as a crash loop.
+    if (settlement.verb !== wanted.verb) await attempts.finish(info, context.attempt - 1);
+    this.parts.observer.settled(this.report(attempt, settlement, durationMs));
   }
 
   private report(attempt: Attempt, settlement: Settlement, durationMs: number): SettledDelivery {

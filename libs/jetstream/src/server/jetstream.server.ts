@@ -18,6 +18,7 @@ import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
 import { Quarantine } from './quarantine.js';
+import { Settler } from './settle.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
 
 /** What the strategy is built from; assembled by `JetStreamModule`. */
@@ -34,6 +35,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   /** Without this Nest logs a failed event handler and reports success, and the message would be acked. */
   override readonly propagatesEventHandlerErrors = true;
   private readonly quarantine = new Quarantine();
+  private readonly settler: Settler;
   private readonly registrations: HandlerRegistration[] = [];
   private plans: ConsumerPlan[] = [];
   private loops: ConsumerLoop[] = [];
@@ -42,6 +44,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   constructor(private readonly parts: JetStreamServerParts) {
     super();
+    this.settler = new Settler(parts.connection.nc);
   }
 
   /** Collects a handler. Nest would chain two handlers of one pattern under one ack; here each has its durable. */
@@ -110,20 +113,20 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private async stopLoops(): Promise<void> {
     const { options, connection } = this.parts;
     await Promise.all(this.loops.map((loop) => loop.stop(options.shutdownTimeoutMs)));
-    if (!connection.nc.isClosed()) await connection.nc.flush().catch(() => undefined);
+    if (!connection.nc.isClosed()) await this.settler.flush().catch(() => undefined);
     this._status$.next('closed');
   }
 
   private createLoop(plan: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
     const { options, connection, topology } = this.parts;
     const { codec, observer } = options;
-    const processor = new DeliveryProcessor(
-      plan,
-      new Dispatcher(plan, codec, this.invoke),
+    const processor = new DeliveryProcessor(plan, {
+      dispatcher: new Dispatcher(plan, codec, this.invoke),
+      settler: this.settler,
       attempts,
-      this.deadLettersOf(plan.stream),
+      deadLetters: this.deadLettersOf(plan.stream),
       observer,
-    );
+    });
     return new ConsumerLoop(connection.nc, plan, processor, this.quarantine, async () => {
       await topology.ensureStreams(options.streams);
       await topology.ensureConsumer(plan);

@@ -1,4 +1,4 @@
-import type { Msg } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { BadRequestException } from '@nestjs/common';
 import { DeadLetterRequestedError, RetryableError, RetryRequestedError, TerminalError } from '../errors.js';
 import type { HandlerDecision } from './jetstream.context.js';
@@ -54,60 +54,84 @@ export function isTerminal(error: unknown): boolean {
   return error instanceof TerminalError || error instanceof BadRequestException;
 }
 
-/**
- * Applies a settlement and returns the one that was applied. The only place that may ack or nak.
- * The original is acked only after its dead-letter copy is stored; without the copy it stays in the stream.
- */
-export function settle(
-  message: Msg,
-  settlement: Settlement,
-  copyToDeadLetters: (error: unknown) => Promise<void>,
-): Settlement | Promise<Settlement> {
-  switch (settlement.verb) {
-    case 'ack':
-      acknowledge(message);
-      return settlement;
-    case 'nak':
-      negativelyAcknowledge(message, settlement.delayMs);
-      return settlement;
-    case 'dead-letter':
-      return deadLetter(message, settlement, copyToDeadLetters);
+/** Applies settlements. The only place that may ack or nak. */
+export class Settler {
+  private acknowledged: Msg[] = [];
+
+  constructor(private readonly nc: NatsConnection) {}
+
+  /**
+   * Applies a settlement and returns the one that was applied.
+   * The original is acked only after its dead-letter copy is stored; without the copy it stays in the stream.
+   */
+  settle(
+    message: Msg,
+    settlement: Settlement,
+    copyToDeadLetters: (error: unknown) => Promise<void>,
+  ): Settlement | Promise<Settlement> {
+    switch (settlement.verb) {
+      case 'ack':
+        this.acknowledge(message);
+        return settlement;
+      case 'nak':
+        negativelyAcknowledge(message, settlement.delayMs);
+        return settlement;
+      case 'dead-letter':
+        return this.deadLetter(message, settlement, copyToDeadLetters);
+    }
   }
-}
 
-async function deadLetter(
-  message: Msg,
-  settlement: Settlement & { verb: 'dead-letter' },
-  copyToDeadLetters: (error: unknown) => Promise<void>,
-): Promise<Settlement> {
-  try {
-    await copyToDeadLetters(settlement.error);
-  } catch (error) {
-    negativelyAcknowledge(message, DEAD_LETTER_RETRY_MS);
-    return { verb: 'nak', delayMs: DEAD_LETTER_RETRY_MS, error };
+  /** Gives a message back that was never started, so that another process gets it at once. */
+  release(message: Msg): void {
+    negativelyAcknowledge(message, 0);
   }
-  acknowledge(message);
-  return settlement;
-}
 
-/** Gives a message back that was never started, so that another process gets it at once. */
-export function release(message: Msg): void {
-  negativelyAcknowledge(message, 0);
-}
+  /** Tells the server that the message is still being worked on, which restarts its ack wait. */
+  extend(message: Msg): void {
+    message.respond(IN_PROGRESS);
+  }
 
-/** Tells the server that the message is still being worked on, which restarts its ack wait. */
-export function extend(message: Msg): void {
-  message.respond(IN_PROGRESS);
+  /** Resolves when the server has everything that was settled. */
+  async flush(): Promise<void> {
+    this.sendAcknowledgements();
+    await this.nc.flush();
+  }
+
+  private async deadLetter(
+    message: Msg,
+    settlement: Settlement & { verb: 'dead-letter' },
+    copyToDeadLetters: (error: unknown) => Promise<void>,
+  ): Promise<Settlement> {
+    try {
+      await copyToDeadLetters(settlement.error);
+    } catch (error) {
+      negativelyAcknowledge(message, DEAD_LETTER_RETRY_MS);
+      return { verb: 'nak', delayMs: DEAD_LETTER_RETRY_MS, error };
+    }
+    this.acknowledge(message);
+    return settlement;
+  }
+
+  /** Handlers end one promise after the other; sent one by one, each ack would cost a write to the socket. */
+  private acknowledge(message: Msg): void {
+    if (this.acknowledged.push(message) === 1) setImmediate(() => this.sendAcknowledgements());
+  }
+
+  private sendAcknowledgements(): void {
+    const messages = this.acknowledged;
+    this.acknowledged = [];
+    try {
+      for (const message of messages) message.respond(ACKNOWLEDGED);
+    } catch {
+      // The connection is closed; the server delivers again after the ack wait.
+    }
+  }
 }
 
 const encoder = new TextEncoder();
 const ACKNOWLEDGED = encoder.encode('+ACK');
 const NOT_ACKNOWLEDGED = encoder.encode('-NAK');
 const IN_PROGRESS = encoder.encode('+WPI');
-
-function acknowledge(message: Msg): void {
-  message.respond(ACKNOWLEDGED);
-}
 
 function negativelyAcknowledge(message: Msg, delayMs: number): void {
   const delayed = delayMs > 0;
