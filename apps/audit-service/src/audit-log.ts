@@ -32,7 +32,7 @@ export class AuditLog {
     await this.dataSource.transaction('READ COMMITTED', async (tx) => {
       const previous = await this.segments.lockChain(tx, stream);
       const fresh = await this.inbox.claim(tx, consumer, messages.map(keyOf));
-      // Of two copies of one event within the batch the first is kept.
+      // Deleting as it goes keeps a message out that was delivered twice into one batch.
       const kept = messages.filter((message) => fresh.delete(keyOf(message)));
       if (kept.length === 0) return;
       const content = Buffer.from(kept.map(toAuditRecord).join(''));
@@ -62,9 +62,10 @@ export class AuditLog {
           result.problems.push(`segment ${segment.id} does not follow its predecessor`);
         chains.set(segment.stream, segment.chain);
         const content = await this.store.read(segment.object);
-        if (!content) result.problems.push(`segment ${segment.id} is missing from the store`);
-        else if (sha256(content) !== segment.sha256)
+        if (!content) result.problems.push(`segment ${segment.id} is missing or cannot be read`);
+        else if (sha256(content) !== segment.sha256) {
           result.problems.push(`segment ${segment.id} was changed`);
+        }
         result.segments++;
         result.records += segment.records;
         after = segment.id;
@@ -77,9 +78,9 @@ export class AuditLog {
   }
 }
 
-/** Two versions of one event are two messages, so the subject belongs to the key. */
-function keyOf({ messageId, subject }: JetStreamContext): string {
-  return `${messageId}/${subject}`;
+/** A message's place in its stream; the time tells it from one of a stream that was created anew. */
+function keyOf({ stream, sequence, timestamp }: JetStreamContext): string {
+  return `${stream}:${sequence}:${timestamp.getTime()}`;
 }
 
 function sha256(content: Buffer | string): string {

@@ -12,6 +12,9 @@ describe('money', () => {
     [1234, 'JPY', 1_234],
     [1.2345, 'BHD', 1_235],
     [1e-7, 'USD', 0],
+    [10.5, 'PKR', 1_050],
+    [1999.9, 'HUF', 199_990],
+    [1.5, 'IQD', 1_500],
   ])('reads %d %s as %d minor units', (amount, currency, minor) => {
     expect(toMinorUnits(amount, currency)).toBe(minor);
   });

@@ -1,15 +1,13 @@
-/**
- * Number of decimals of a currency's minor unit (ISO 4217), such as 2 for EUR and 0 for JPY.
- * @throws RangeError when the code is not three letters
- */
+/** Currencies whose minor unit is not a hundredth (ISO 4217, list one of 2024). The runtime's own data are CLDR's. */
+const DIGITS: Readonly<Record<string, number>> = {
+  ...fromList(0, 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'),
+  ...fromList(3, 'BHD IQD JOD KWD LYD OMR TND'),
+  ...fromList(4, 'CLF UYW'),
+};
+
+/** Number of decimals of a currency's minor unit, such as 2 for EUR and 0 for JPY. */
 export function minorDigits(currency: string): number {
-  let digits = digitsByCurrency.get(currency);
-  if (digits === undefined) {
-    const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-    digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-    digitsByCurrency.set(currency, digits);
-  }
-  return digits;
+  return DIGITS[currency] ?? 2;
 }
 
 /**
@@ -28,4 +26,6 @@ export function toMajorUnits(amountMinor: number, currency: string): number {
   return Number(`${amountMinor}e-${minorDigits(currency)}`);
 }
 
-const digitsByCurrency = new Map<string, number>();
+function fromList(digits: number, currencies: string): Record<string, number> {
+  return Object.fromEntries(currencies.split(' ').map((currency) => [currency, digits]));
+}

@@ -4,13 +4,17 @@ import type { EventBase } from './event-contract.js';
 /** Largest amount that stays exact in JavaScript, in a double and in PostgreSQL's bigint. */
 const MAX_MINOR = Number.MAX_SAFE_INTEGER;
 
+/** Last millisecond a JavaScript date can hold. */
+const MAX_TIME = 8_640_000_000_000_000;
+
 /** UUIDs, ULIDs and other short printable keys. Dots and wildcards are left out: ids become subject tokens and keys. */
 export const idSchema = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "-" or "_"');
 export const currencySchema = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
 export const minorAmountSchema = z.int().min(0).max(MAX_MINOR);
-export const reasonSchema = z.string().max(500);
+/** Longer reasons are cut when they are written: an event must not fail for its explanation. */
+export const reasonSchema = z.string().transform((reason) => reason.slice(0, 500));
 
 export const lineSchema = z.object({
   sku: z.string().regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, "-", "_" or "."'),
@@ -24,7 +28,7 @@ export const linesSchema = z.array(lineSchema).max(500);
 export const baseFields = {
   message_id: idSchema,
   order_id: idSchema,
-  created_at: z.int().min(0),
+  created_at: z.int().min(0).max(MAX_TIME),
 };
 
 interface BaseWire {

@@ -25,7 +25,6 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private readonly logger = new Logger(JetStreamConnection.name);
   private readonly reconnectListeners = new Set<() => void>();
   readonly client: JetStreamClient;
-  private attemptBucket: Promise<KV> | undefined;
 
   private constructor(
     readonly nc: NatsConnection,
@@ -63,15 +62,13 @@ export class JetStreamConnection implements OnApplicationShutdown {
     this.reconnectListeners.add(listener);
   }
 
-  /** Bucket that counts started attempts, created on first use. */
-  attempts(): Promise<KV> {
-    this.attemptBucket ??= new Kvm(this.client)
-      .create(ATTEMPT_BUCKET, { history: 1, ttl: ATTEMPT_TTL_MS, replicas: this.replicas })
-      .catch((error: unknown) => {
-        this.attemptBucket = undefined;
-        throw error;
-      });
-    return this.attemptBucket;
+  /** Opens the bucket that counts started attempts, creating it where it is missing. */
+  openAttempts(): Promise<KV> {
+    return new Kvm(this.client).create(ATTEMPT_BUCKET, {
+      history: 1,
+      ttl: ATTEMPT_TTL_MS,
+      replicas: this.replicas,
+    });
   }
 
   /** @throws when the connection is closed or does not answer */

@@ -43,10 +43,13 @@ export class RetryableError extends JetStreamError {
   readonly code: string = 'JS_RETRYABLE';
   /** Milliseconds until the next attempt; the handler's backoff when absent. */
   readonly delayMs: number | undefined;
+  /** Milliseconds before which another attempt is useless; the backoff may wait longer. */
+  readonly notBeforeMs: number;
 
-  constructor(message: string, options: ErrorOptions & { delayMs?: number } = {}) {
+  constructor(message: string, options: ErrorOptions & { delayMs?: number; notBeforeMs?: number } = {}) {
     super(message, options);
     this.delayMs = options.delayMs;
+    this.notBeforeMs = options.notBeforeMs ?? 0;
   }
 }
 

@@ -12,6 +12,8 @@ import {
   type SettledDelivery,
   type StreamDefinition,
 } from '@slipstream/jetstream';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { natsUrl, uniqueName } from '@slipstream/testing';
 
 /** A stream of a test's own: `subject('a')` lies in it. */
@@ -104,11 +106,32 @@ export class Bystander {
     await (await jetstreamManager(this.nc)).streams.update(stream, changes);
   }
 
+  async deleteStream(stream: string): Promise<void> {
+    await (await jetstreamManager(this.nc)).streams.delete(stream);
+  }
+
   async deleteConsumer(stream: string, durable: string): Promise<void> {
     await (await jetstreamManager(this.nc)).consumers.delete(stream, durable);
   }
 
   async close(): Promise<void> {
     await this.nc.close();
+  }
+}
+
+/** Publishes header bytes that no client library would send. */
+export async function publishRaw(subject: string, headers: string, body: string): Promise<void> {
+  const { hostname, port } = new URL(natsUrl());
+  const socket = createConnection(Number(port), hostname);
+  try {
+    await once(socket, 'data');
+    const size = Buffer.byteLength(headers);
+    socket.write('CONNECT {"verbose":false,"headers":true}\r\n');
+    socket.write(
+      `HPUB ${subject} ${size} ${size + Buffer.byteLength(body)}\r\n${headers}${body}\r\nPING\r\n`,
+    );
+    await once(socket, 'data');
+  } finally {
+    socket.destroy();
   }
 }

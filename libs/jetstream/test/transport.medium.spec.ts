@@ -3,13 +3,14 @@ import { BadRequestException, Controller, type INestApplication, type Type } fro
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
   EventPattern,
+  JetStreamBatchContext,
   JetStreamContext,
   RetryableError,
   TerminalError,
   type HandlerOptions,
 } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
-import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+import { Bystander, publishRaw, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 
 type Handle = (payload: unknown, context: JetStreamContext) => unknown;
 type HandleBatch = (payloads: unknown[]) => unknown;
@@ -206,6 +207,19 @@ describe('JetStream transport', () => {
       expect(letter.header('dead-letter-attempts')).toBe('1');
     });
 
+    it('takes a message whose headers nobody can read, with its body', async () => {
+      await start(
+        handler(stream.subject('a'), { durable }, () => {
+          throw new TerminalError('refused');
+        }),
+      );
+      await publishRaw(stream.subject('a'), 'NATS/1.0\r\nbad name here: x\r\n\r\n', '"body"');
+      const letter = await waitFor('the dead letter', async () => (await dlq())[0]);
+      expect(Buffer.from(letter.data).toString()).toBe('"body"');
+      expect(letter.header('dead-letter-message')).toBe('refused');
+      expect(letter.header('dead-letter-headers')).toBe('unreadable');
+    });
+
     it('takes a message whose handler asked for it through the context', async () => {
       const { publisher } = await start(
         handler(stream.subject('a'), { durable }, (_, context) => context.deadLetter('not for us')),
@@ -242,6 +256,22 @@ describe('JetStream transport', () => {
       await publisher.publish({ subject: stream.subject('a'), data: json('alone') });
       await waitFor('the batch', () => batches.length === 1);
       expect(batches).toEqual([['alone']]);
+    });
+
+    it('gives each member a signal of its own after the batch ran into its time-out', async () => {
+      const handled: unknown[] = [];
+      for (const n of [1, 2]) await createStreamAndPublish(n);
+      @Controller()
+      class Patient {
+        @EventPattern(stream.subject('a'), { durable, timeoutMs: 100, batch: { size: 2, lingerMs: 50 } })
+        async on(@Payload() payloads: unknown[], @Ctx() context: JetStreamBatchContext): Promise<void> {
+          if (payloads.length > 1) await new Promise(() => undefined);
+          if (!context.signal.aborted) handled.push(...payloads);
+        }
+      }
+      await start(Patient);
+      await waitFor('the ack', async () => (await position())?.ack_floor.stream_seq === 2);
+      expect(handled).toEqual([1, 2]);
     });
 
     it('isolates one poison member: its neighbours are handled, it alone is dead-lettered', async () => {
@@ -308,6 +338,34 @@ describe('JetStream transport', () => {
     await waitFor('the durable', position);
     await publisher.publish({ subject: stream.subject('a'), data: json(2) });
     await waitFor('the second message', () => seen.includes(2));
+  });
+
+  it('lets a durable gain and lose a handler from one start to the next', async () => {
+    const seen: unknown[] = [];
+    const on = (name: string) => handler(stream.subject(name), { durable }, (payload) => seen.push(payload));
+    for (const names of [['a'], ['a', 'b'], ['b']]) {
+      const { app, publisher } = await start(...names.map(on));
+      const before = seen.length;
+      for (const name of names) await publisher.publish({ subject: stream.subject(name), data: json(name) });
+      await waitFor('its messages', () => seen.length === before + names.length);
+      await app.close();
+      apps.pop();
+    }
+    expect(seen).toHaveLength(4);
+  });
+
+  it('settles failures although somebody deleted the bucket that counts attempts', async () => {
+    const attempts: number[] = [];
+    const { publisher } = await start(
+      handler(stream.subject('a'), { durable, maxDeliver: 3, backoffMs: [10] }, (_, context) => {
+        attempts.push(context.attempt);
+        throw new Error('always');
+      }),
+    );
+    await bystander.deleteStream('KV_slipstream_attempts');
+    await publisher.publish({ subject: stream.subject('a'), data: json(1) });
+    await waitFor('the dead letter', async () => (await dlq()).length === 1);
+    expect(attempts).toEqual([1, 2, 3]);
   });
 
   it('aborts a handler that runs too long and tries again', async () => {

@@ -7,6 +7,7 @@ const BATCH_SIZE = 500;
 /** Safety net for events of other processes and for wake-ups lost in a crash. */
 const POLL_INTERVAL_MS = 500;
 const FAILURE_DELAY_MS = 1_000;
+const REST_STEP_MS = 100;
 
 export type OutboxPublisher = Pick<JetStreamPublisher, 'publishBatch'>;
 
@@ -28,6 +29,7 @@ export class OutboxRelay
   private readonly logger = new Logger(OutboxRelay.name);
   private stopped = false;
   private isWoken = false;
+  private mustRest = false;
   private wakeSleeper: (() => void) | undefined;
   private loop: Promise<void> | undefined;
 
@@ -67,10 +69,11 @@ export class OutboxRelay
     while (!this.stopped) {
       try {
         const published = await this.relayBatch();
+        if (this.mustRest) await this.rest();
         if (published < BATCH_SIZE) await this.sleep(POLL_INTERVAL_MS);
       } catch (error) {
         this.logger.error({ err: error }, 'the outbox could not be relayed, trying again');
-        await this.sleep(FAILURE_DELAY_MS);
+        await this.rest();
       }
     }
   }
@@ -101,8 +104,19 @@ export class OutboxRelay
       })),
     );
     const failed = acks.filter((ack) => ack instanceof Error);
-    if (failed[0]) this.logger.warn({ err: failed[0], failed: failed.length }, 'events not published yet');
+    if (failed[0]) {
+      this.logger.warn({ err: failed[0], failed: failed.length }, 'events not published yet');
+      this.mustRest = true;
+    }
     return rows.filter((_, index) => !(acks[index] instanceof Error)).map(({ id }) => id);
+  }
+
+  /** Waits after a failure, whatever is appended meanwhile: a broker in trouble must not be asked without pause. */
+  private async rest(): Promise<void> {
+    this.mustRest = false;
+    for (let waited = 0; waited < FAILURE_DELAY_MS && !this.stopped; waited += REST_STEP_MS) {
+      await new Promise((resolve) => setTimeout(resolve, REST_STEP_MS));
+    }
   }
 
   private wake(): void {

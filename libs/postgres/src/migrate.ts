@@ -1,15 +1,22 @@
-import type { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 
-/** Creates the schema and runs pending migrations; processes that start together wait for the first. */
-export async function migrate(dataSource: DataSource, schema: string): Promise<void> {
-  const runner = dataSource.createQueryRunner();
+/**
+ * Creates the schema and runs pending migrations, on connections of their own without time-outs. Processes that start
+ * together wait for the first.
+ */
+export async function migrate(options: DataSourceOptions, schema: string): Promise<void> {
+  const dataSource = await new DataSource({
+    ...options,
+    extra: { max: 2, options: `-c search_path=${schema}` },
+  } as DataSourceOptions).initialize();
   try {
-    await runner.query('SET lock_timeout = 0; SET statement_timeout = 0');
+    const runner = dataSource.createQueryRunner();
+    // Held until the connection ends, however it ends.
     await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrate:${schema}`]);
     await runner.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
     await dataSource.runMigrations({ transaction: 'each' });
-  } finally {
-    await runner.query('SELECT pg_advisory_unlock_all(); RESET lock_timeout; RESET statement_timeout');
     await runner.release();
+  } finally {
+    await dataSource.destroy();
   }
 }

@@ -22,9 +22,8 @@ export function postgresModule(options: PostgresOptions): DynamicModule {
     useFactory: () => ({ ...dataSourceOptions(options), retryAttempts: 30, retryDelay: 1_000 }),
     dataSourceFactory: async (resolved) => {
       if (!resolved) throw new Error('no data source options');
-      const dataSource = await new DataSource(resolved).initialize();
-      await migrate(dataSource, options.schema);
-      return dataSource;
+      await migrate(resolved, options.schema);
+      return new DataSource(resolved).initialize();
     },
   });
 }

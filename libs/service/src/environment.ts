@@ -7,7 +7,7 @@ export const serviceEnvironment = z.object({
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .default('postgres://postgres@localhost:5432/slipstream'),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** Replicas of the streams the service creates: 1 on one server, 3 in production. */
   STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   SERVICE_VERSION: z.string().default('0.1.0'),

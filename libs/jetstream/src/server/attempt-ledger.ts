@@ -4,6 +4,8 @@ import type { DeliveryInfo } from './delivery-info.js';
 /** Starts that ended neither in success nor in an error, after which a message is suspected of killing its process. */
 const SUSPICIOUS_STARTS = 2;
 
+type Bucket = Pick<KV, 'get' | 'put'>;
+
 interface Entry {
   /** How often a handler was started. */
   readonly started: number;
@@ -17,7 +19,14 @@ interface Entry {
  * that never ran. A first delivery that succeeds needs no entry, so the hot path never comes here.
  */
 export class AttemptLedger {
-  constructor(private readonly bucket: Pick<KV, 'get' | 'put'>) {}
+  private constructor(
+    private readonly openBucket: () => Promise<Bucket>,
+    private bucket: Bucket,
+  ) {}
+
+  static async open(openBucket: () => Promise<Bucket>): Promise<AttemptLedger> {
+    return new AttemptLedger(openBucket, await openBucket());
+  }
 
   /** Records that a redelivered message is about to start and returns the number of this attempt. */
   async start(info: DeliveryInfo): Promise<number> {
@@ -43,16 +52,27 @@ export class AttemptLedger {
   }
 
   private async read(info: DeliveryInfo): Promise<Entry> {
-    const entry = await this.bucket.get(keyOf(info));
+    const entry = await this.attempt((bucket) => bucket.get(keyOf(info)));
     // Without an entry only the first delivery was started.
     return entry ? entry.json<Entry>() : { started: 1, unfinished: 1 };
   }
 
   private async write(info: DeliveryInfo, entry: Entry): Promise<void> {
-    await this.bucket.put(keyOf(info), JSON.stringify(entry));
+    await this.attempt((bucket) => bucket.put(keyOf(info), JSON.stringify(entry)));
+  }
+
+  /** A bucket that somebody deleted is created anew: without it nothing that failed could be settled. */
+  private async attempt<T>(operation: (bucket: Bucket) => Promise<T>): Promise<T> {
+    try {
+      return await operation(this.bucket);
+    } catch {
+      this.bucket = await this.openBucket();
+      return operation(this.bucket);
+    }
   }
 }
 
-function keyOf({ stream, consumer, streamSequence }: DeliveryInfo): string {
-  return `${stream}.${consumer}.${streamSequence}`;
+/** The time tells a message from an earlier one of a stream that was created anew. */
+function keyOf({ stream, consumer, streamSequence, timestampMs }: DeliveryInfo): string {
+  return `${stream}.${consumer}.${streamSequence}.${Math.trunc(timestampMs)}`;
 }

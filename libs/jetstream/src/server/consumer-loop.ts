@@ -1,5 +1,6 @@
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
+import type { JetStreamConnection } from '../connection.js';
 import { windowOf } from '../handler.options.js';
 import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
@@ -9,6 +10,8 @@ import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
 const WATCH_INTERVAL_MS = 1_000;
+/** Bytes held beyond which nothing more is asked for, whatever the window allows. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
 
 export interface Delivery {
@@ -28,6 +31,7 @@ export class ConsumerLoop {
   private readonly suspects: Delivery[] = [];
   private readonly held = new Set<Delivery>();
   private readonly window: number;
+  private heldBytes = 0;
   private running = 0;
   private isIsolating = false;
   private state: ConsumerLiveness['state'] = 'stopped';
@@ -37,7 +41,7 @@ export class ConsumerLoop {
   private idle: (() => void) | undefined;
 
   constructor(
-    nc: NatsConnection,
+    { nc, inboxPrefix }: Pick<JetStreamConnection, 'nc' | 'inboxPrefix'>,
     private readonly plan: ConsumerPlan,
     private readonly processor: DeliveryProcessor,
     private readonly quarantine: Quarantine,
@@ -46,7 +50,7 @@ export class ConsumerLoop {
     this.window = windowOf(plan.options);
     this.pull = new PullSubscription(
       nc,
-      { stream: plan.stream.name, consumer: plan.options.durable },
+      { stream: plan.stream.name, consumer: plan.options.durable, inboxPrefix },
       {
         onMessage: (message) => this.receive(message),
         onCredit: () => this.schedule(),
@@ -98,6 +102,7 @@ export class ConsumerLoop {
     if (!info) return;
     const delivery = { message, info, receivedAt: Date.now() };
     this.held.add(delivery);
+    this.heldBytes += message.data.length;
     if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
     else void this.enqueueRepeated(delivery);
   }
@@ -114,8 +119,14 @@ export class ConsumerLoop {
   }
 
   private async giveBack(deliveries: readonly Delivery[]): Promise<void> {
-    for (const delivery of deliveries) this.held.delete(delivery);
+    this.letGo(deliveries);
     await this.processor.giveBack(deliveries);
+  }
+
+  private letGo(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      if (this.held.delete(delivery)) this.heldBytes -= delivery.message.data.length;
+    }
   }
 
   private schedule(): void {
@@ -126,7 +137,7 @@ export class ConsumerLoop {
       if (unit.length === 0) break;
       this.run(unit, () => this.processor.process(unit));
     }
-    if (this.state === 'running') {
+    if (this.state === 'running' && this.heldBytes < MAX_HELD_BYTES) {
       this.attempt(() => this.pull.topUp(this.window - this.held.size, this.window));
     }
   }
@@ -170,7 +181,7 @@ export class ConsumerLoop {
     this.running++;
     const end = () => {
       this.running--;
-      for (const delivery of unit) this.held.delete(delivery);
+      this.letGo(unit);
       this.isIsolating = this.suspects.length > 0;
       this.schedule();
       if (this.running === 0) this.idle?.();
@@ -226,6 +237,8 @@ export class ConsumerLoop {
       if (!this.isStalled()) return;
       try {
         await this.restoreConsumer();
+        // A stop that came meanwhile must not be undone.
+        if (!this.isStalled()) return;
         this.state = 'running';
         this.resume();
         this.logger.log({ consumer: this.plan.options.durable }, 'consumer restored');

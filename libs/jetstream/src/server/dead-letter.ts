@@ -2,9 +2,11 @@ import { headers as createHeaders, type Msg, type MsgHdrs } from '@nats-io/trans
 import { JetStreamError } from '../errors.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import type { DeliveryInfo } from './delivery-info.js';
+import { hasUnreadableHeaders, readHeaders } from './headers.js';
 
 const MAX_MESSAGE_LENGTH = 1_024;
 const MAX_STACK_LENGTH = 4_096;
+const PRINTABLE_NAME = /^[!-9;-~]+$/;
 
 export interface DeadLetterOrigin {
   readonly service: string;
@@ -33,7 +35,7 @@ export class DeadLetterQueue {
    */
   async store(failed: FailedDelivery): Promise<void> {
     const { stream, streamSequence, consumer } = failed.info;
-    const headers = originalHeaders(failed.message.headers);
+    const headers = originalHeaders(readHeaders(failed.message));
     for (const [name, value] of Object.entries(this.describe(failed))) {
       headers[`dead-letter-${name}`] = toHeaderValue(value);
     }
@@ -67,7 +69,8 @@ export class DeadLetterQueue {
       attempts: String(attempt),
       'first-at': new Date(info.timestampMs).toISOString(),
       'last-at': new Date().toISOString(),
-      'trace-id': traceIdOf(message.headers),
+      'trace-id': traceIdOf(readHeaders(message)),
+      ...(hasUnreadableHeaders(message) ? { headers: 'unreadable' } : {}),
       service: this.origin.service,
       'service-version': this.origin.version,
     };
@@ -77,9 +80,9 @@ export class DeadLetterQueue {
 /** Server control headers are kept under another name: left as they are they would act on the copy. */
 function originalHeaders(headers: MsgHdrs | undefined): Record<string, string> {
   const copy: Record<string, string> = {};
-  for (const name of (headers ?? createHeaders()).keys()) {
+  for (const name of (headers ?? createHeaders()).keys().filter((key) => PRINTABLE_NAME.test(key))) {
     const kept = /^nats-/i.test(name) ? `original-${name.toLowerCase()}` : name;
-    copy[kept] = toHeaderValue(headers?.get(name) ?? '');
+    copy[kept] = toHeaderValue((headers?.values(name) ?? []).join(', '));
   }
   return copy;
 }
@@ -101,5 +104,8 @@ function traceIdOf(headers: MsgHdrs | undefined): string {
 
 /** A line break would end the header and let an error text forge the next one. */
 function toHeaderValue(value: string): string {
-  return value.replaceAll('\r', '').replaceAll('\n', '\\n');
+  return value
+    .replaceAll('\r\n', '\\n')
+    .replaceAll('\n', '\\n')
+    .replaceAll(/\p{Cc}/gu, ' ');
 }

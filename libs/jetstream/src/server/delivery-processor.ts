@@ -41,17 +41,16 @@ export class DeliveryProcessor {
     const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
     return isFresh
       ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
-      : Promise.all(deliveries.map((delivery) => this.beginCounted(delivery))).then((started) =>
-          this.handle(started),
-        );
+      : this.processCounted(deliveries);
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
   async giveBack(deliveries: readonly Delivery[]): Promise<void> {
     await Promise.allSettled(
-      deliveries.map(async ({ message, info }) => {
-        await this.parts.attempts.giveBack(info);
-        this.parts.settler.release(message);
+      deliveries.map(async (delivery) => {
+        await this.parts.attempts.giveBack(delivery.info);
+        this.parts.settler.release(delivery.message);
+        this.parts.observer.settled(this.reportReleased(delivery));
       }),
     );
   }
@@ -79,6 +78,13 @@ export class DeliveryProcessor {
   private async beginCounted(delivery: Delivery): Promise<Attempt> {
     const { info } = delivery;
     return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.parts.attempts.start(info));
+  }
+
+  private async processCounted(deliveries: readonly Delivery[]): Promise<void> {
+    const begun = await Promise.allSettled(deliveries.map((delivery) => this.beginCounted(delivery)));
+    await this.handle(begun.filter((result) => result.status === 'fulfilled').map(({ value }) => value));
+    const failed = begun.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   private async handle(started: readonly Attempt[]): Promise<void> {
@@ -112,6 +118,22 @@ export class DeliveryProcessor {
     // While copies cannot be stored, the last attempt repeats; counted on, it would end as a crash loop.
     if (settlement.verb !== wanted.verb) await attempts.finish(info, context.attempt - 1);
     this.parts.observer.settled(this.report(attempt, settlement, durationMs));
+  }
+
+  private reportReleased({ message, info }: Delivery): SettledDelivery {
+    return {
+      stream: info.stream,
+      consumer: info.consumer,
+      subject: message.subject,
+      pattern: this.plan.routes[0]?.pattern ?? 'unroutable',
+      sequence: info.streamSequence,
+      attempt: info.deliveryCount,
+      messageId: undefined,
+      attributes: {},
+      outcome: 'released',
+      durationMs: 0,
+      ageMs: Date.now() - info.timestampMs,
+    };
   }
 
   private report(attempt: Attempt, settlement: Settlement, durationMs: number): SettledDelivery {

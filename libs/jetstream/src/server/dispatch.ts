@@ -4,6 +4,7 @@ import type { DecodedMessage, MessageCodec } from '../codec.js';
 import {
   CrashLoopError,
   HandlerTimeoutError,
+  RetryableError,
   UndecodableMessageError,
   UnroutableMessageError,
 } from '../errors.js';
@@ -26,7 +27,7 @@ export type InvokeHandler = (
 export interface Attempt {
   readonly message: Msg;
   readonly info: DeliveryInfo;
-  readonly context: JetStreamContext;
+  context: JetStreamContext;
   readonly route: Route | undefined;
   decoded: DecodedMessage | undefined;
   outcome: Outcome | undefined;
@@ -76,13 +77,21 @@ export class Dispatcher {
     for (const [route, members] of Map.groupBy(ready, (attempt) => attempt.route)) {
       if (!route) continue;
       const failure = await this.callBatch(route, members);
-      if (failure && members.length > 1) {
-        for (const member of members) member.outcome = await this.callBatch(route, [member]);
-      } else if (failure && members[0]) {
-        members[0].outcome = failure;
+      if (failure && members.length > 1 && isOneMembersFault(failure)) {
+        for (const member of members) member.outcome = await this.callAlone(route, member);
+      } else if (failure) {
+        for (const member of members) member.outcome = failure;
       }
       for (const member of members) member.outcome ??= outcomeOf(member.context.decision);
     }
+  }
+
+  /** With a context of its own: what the failed batch recorded or aborted does not bind this call. */
+  private callAlone(route: Route, member: Attempt): Promise<Outcome | undefined> {
+    const { messageId, attempt } = member.context;
+    member.context = new JetStreamContext(member.message, member.info, attempt);
+    member.context.identify(messageId);
+    return this.callBatch(route, [member]);
   }
 
   private callBatch(route: Route, members: readonly Attempt[]): Promise<Outcome | undefined> {
@@ -133,4 +142,10 @@ export class Dispatcher {
       );
     }
   }
+}
+
+/** A handler that asks for another attempt means the whole batch; anything else may be the fault of one message. */
+function isOneMembersFault(failure: Outcome): boolean {
+  const { error } = failure as Outcome & { kind: 'failed' };
+  return !(error instanceof RetryableError) || error instanceof HandlerTimeoutError;
 }

@@ -1,6 +1,7 @@
 import { BaseRpcContext } from '@nestjs/microservices';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import type { DeliveryInfo } from './delivery-info.js';
+import { readHeaders } from './headers.js';
 
 /** What a handler asked for instead of the ordinary settlement. Applied once, after the handler returned. */
 export type HandlerDecision =
@@ -31,8 +32,9 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.message.subject;
   }
 
+  /** Undefined when there are none, or none that can be read. */
   get headers(): MsgHdrs | undefined {
-    return this.message.headers;
+    return readHeaders(this.message);
   }
 
   /** The bytes as they came. */

@@ -70,7 +70,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       this.plans = planConsumers(this.registrations, options.streams, options.handlers);
       const running = this.plans.length > 0 ? [...this.plans, this.sweeper().plan()] : [];
       await Promise.all(running.map((plan) => topology.ensureConsumer(plan)));
-      const attempts = new AttemptLedger(await connection.attempts());
+      const attempts = await AttemptLedger.open(() => connection.openAttempts());
       this.loops = running.map((plan) => this.createLoop(plan, attempts));
       for (const loop of this.loops) loop.start();
       connection.onReconnect(() => this.loops.forEach((loop) => loop.resume()));
@@ -127,7 +127,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       deadLetters: this.deadLettersOf(plan.stream),
       observer,
     });
-    return new ConsumerLoop(connection.nc, plan, processor, this.quarantine, async () => {
+    return new ConsumerLoop(connection, plan, processor, this.quarantine, async () => {
       await topology.ensureStreams(options.streams);
       await topology.ensureConsumer(plan);
     });

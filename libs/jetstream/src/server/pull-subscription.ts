@@ -5,6 +5,18 @@ const HEARTBEAT_MS = 3_000;
 /** Without a message or heartbeat for so long the server has forgotten the pull request. */
 const SILENCE_LIMIT_MS = 3 * HEARTBEAT_MS;
 
+/** Bytes one request may bring; more would overrun what the server buffers for a slow client. */
+const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+/** Ends of a request that only mean: ask again. */
+const ORDINARY_ENDS = /^(Batch Completed|Message Size Exceeds MaxBytes)/i;
+
+export interface PullTarget {
+  readonly stream: string;
+  readonly consumer: string;
+  /** First tokens of the subject that messages are sent to. */
+  readonly inboxPrefix: string | undefined;
+}
+
 export interface PullListener {
   /** A message arrived. */
   onMessage(message: Msg): void;
@@ -19,7 +31,7 @@ export interface PullListener {
  * own `consume()` asks for the next batch as messages arrive, whether or not anybody handled them.
  */
 export class PullSubscription {
-  private readonly inbox = createInbox();
+  private readonly inbox: string;
   private readonly nextSubject: string;
   private subscription: Subscription | undefined;
   private outstanding = 0;
@@ -28,9 +40,10 @@ export class PullSubscription {
 
   constructor(
     private readonly nc: NatsConnection,
-    { stream, consumer }: { stream: string; consumer: string },
+    { stream, consumer, inboxPrefix }: PullTarget,
     private readonly listener: PullListener,
   ) {
+    this.inbox = createInbox(inboxPrefix);
     this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   }
 
@@ -64,7 +77,12 @@ export class PullSubscription {
     if (this.outstanding > 0 && missing < window / 2) return;
     if (this.outstanding === 0) this.lastHeardAt = Date.now();
     this.outstanding += missing;
-    const request = { batch: missing, expires: EXPIRES_MS * 1e6, idle_heartbeat: HEARTBEAT_MS * 1e6 };
+    const request = {
+      batch: missing,
+      max_bytes: Math.max(MAX_REQUEST_BYTES, 2 * (this.nc.info?.max_payload ?? 0)),
+      expires: EXPIRES_MS * 1e6,
+      idle_heartbeat: HEARTBEAT_MS * 1e6,
+    };
     this.nc.publish(this.nextSubject, JSON.stringify(request), { reply: `${this.inbox}.${this.epoch}` });
   }
 
@@ -73,6 +91,8 @@ export class PullSubscription {
     this.epoch++;
     this.outstanding = 0;
     this.lastHeardAt = Date.now();
+    // A refused permission ends the subscription; it may have been granted since.
+    if (this.subscription?.isClosed()) this.start();
   }
 
   /** Withdraws the interest and hands over what is still on the wire. */
@@ -98,8 +118,9 @@ export class PullSubscription {
   private endRequest(message: Msg, code: number): void {
     const unused = Number(message.headers?.get('Nats-Pending-Messages'));
     this.outstanding = unused > 0 ? Math.max(0, this.outstanding - unused) : 0;
-    // 404: nothing there, 408: the request expired. Both are ordinary ends; anything else is trouble.
-    if (code === 404 || code === 408) this.listener.onCredit();
-    else this.listener.onTrouble(`${code} ${message.headers?.description ?? ''}`.trim());
+    const description = message.headers?.description ?? '';
+    // 404: nothing there, 408: the request expired.
+    if (code === 404 || code === 408 || ORDINARY_ENDS.test(description)) this.listener.onCredit();
+    else this.listener.onTrouble(`${code} ${description}`.trim());
   }
 }

@@ -25,6 +25,12 @@ describe('settlement', () => {
     expect(decide(failed(error), 1, policy)).toEqual({ verb: 'nak', delayMs: 42, error });
   });
 
+  it('waits at least as long as the error asks, and longer when the backoff does', () => {
+    const error = new RetryableError('throttled', { notBeforeMs: 3_000 });
+    expect(decide(failed(error), 1, policy)).toMatchObject({ delayMs: 3_000 });
+    expect(decide(failed(error), 2, policy)).toMatchObject({ delayMs: 5_000 });
+  });
+
   it.each([5, 6, 100])('dead-letters a retryable error on attempt %i of 5', (attempt) => {
     const error = new RetryableError('still');
     expect(decide(failed(error), attempt, policy)).toEqual({ verb: 'dead-letter', error });

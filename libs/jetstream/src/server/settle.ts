@@ -45,8 +45,9 @@ export function decide(
   if (outcome.kind === 'handled') return ACK;
   const { error } = outcome;
   if (isTerminal(error) || attempt >= policy.maxDeliver) return { verb: 'dead-letter', error };
-  const ownDelayMs = error instanceof RetryableError ? error.delayMs : undefined;
-  return { verb: 'nak', delayMs: ownDelayMs ?? retryDelayMs(policy, attempt, random), error };
+  const backoffMs = retryDelayMs(policy, attempt, random);
+  if (!(error instanceof RetryableError)) return { verb: 'nak', delayMs: backoffMs, error };
+  return { verb: 'nak', delayMs: error.delayMs ?? Math.max(backoffMs, error.notBeforeMs), error };
 }
 
 /** Invalid payloads (Nest's validation pipe throws `BadRequestException`) stay invalid at every attempt. */

@@ -76,7 +76,13 @@ export class Topology {
     const wanted = consumerConfig(plan);
     try {
       const { config } = await manager.consumers.info(stream, plan.options.durable);
-      if (differs(config, wanted)) await manager.consumers.update(stream, plan.options.durable, wanted);
+      if (differs(config, wanted)) {
+        // The client merges into what is there, and the server refuses a consumer with both kinds of filter.
+        await manager.consumers.update(stream, plan.options.durable, {
+          ...wanted,
+          filter_subject: undefined,
+        });
+      }
     } catch (error) {
       if (!hasCode(error, CONSUMER_NOT_FOUND)) throw error;
       await manager.consumers.add(stream, wanted);
@@ -153,11 +159,12 @@ function consumerConfig({ options, routes }: ConsumerPlan): Partial<ConsumerConf
     // Unlimited, so that the transport always sees the message again and can dead-letter it itself.
     max_deliver: -1,
     max_ack_pending: MAX_ACK_PENDING,
-    ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+    filter_subjects: filters,
   };
 }
 
-function differs(actual: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
+function differs(config: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
+  const actual = { ...config, filter_subjects: config.filter_subjects ?? [config.filter_subject] };
   return Object.entries(wanted).some(([key, value]) => !isSame(actual[key as keyof ConsumerConfig], value));
 }
 

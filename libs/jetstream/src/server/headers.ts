@@ -1,0 +1,23 @@
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+
+/**
+ * The headers of a message, or undefined when it has none or the client cannot read them. The server stores any bytes as
+ * headers, and the client throws on some of them when they are first asked for.
+ */
+export function readHeaders(message: Pick<Msg, 'headers'>): MsgHdrs | undefined {
+  try {
+    return message.headers;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True when there are headers that the client cannot read. */
+export function hasUnreadableHeaders(message: Pick<Msg, 'headers'>): boolean {
+  try {
+    void message.headers;
+    return false;
+  } catch {
+    return true;
+  }
+}
