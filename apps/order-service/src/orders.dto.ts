@@ -5,11 +5,13 @@ import {
   ArrayMinSize,
   IsArray,
   IsIn,
+  IsInstance,
   IsInt,
   IsOptional,
   Matches,
   Max,
   Min,
+  ValidateBy,
   ValidateNested,
 } from 'class-validator';
 
@@ -19,6 +21,8 @@ export type OrderStatus = (typeof ORDER_STATUSES)[number];
 /** One line cannot exceed this; a whole order of 500 such lines still adds up exactly. */
 const MAX_UNIT_PRICE_MINOR = 1_000_000_000;
 const MAX_QUANTITY = 10_000;
+/** Largest amount that can be charged. */
+const MAX_TOTAL_MINOR = 1_000_000_000_000;
 
 export class OrderLineDto {
   @ApiProperty({ example: 'sku-1' })
@@ -38,6 +42,25 @@ export class OrderLineDto {
   unitPriceMinor: number;
 }
 
+/** Sum of an order in minor units. */
+export function totalOf(lines: readonly OrderLineDto[]): number {
+  return lines.reduce((sum, { quantity, unitPriceMinor }) => sum + quantity * unitPriceMinor, 0);
+}
+
+/** Lines that are wrong themselves are reported by their own rules. */
+function IsChargeable(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isChargeable',
+    validator: {
+      validate: (lines: unknown) =>
+        !Array.isArray(lines) ||
+        !lines.every((line) => line instanceof OrderLineDto) ||
+        !(totalOf(lines) > MAX_TOTAL_MINOR),
+      defaultMessage: () => `must not add up to more than ${MAX_TOTAL_MINOR} minor units`,
+    },
+  });
+}
+
 export class PlaceOrderDto {
   @ApiProperty({ example: 'cust-123' })
   @Matches(/^[\w-]{1,64}$/, { message: 'must be 1 to 64 letters, digits, "-" or "_"' })
@@ -52,6 +75,8 @@ export class PlaceOrderDto {
   @ArrayMinSize(1)
   @ArrayMaxSize(500)
   @ValidateNested({ each: true })
+  @IsInstance(OrderLineDto, { each: true, message: 'must contain nothing but lines' })
+  @IsChargeable()
   @Type(() => OrderLineDto)
   lines: OrderLineDto[];
 }

@@ -17,7 +17,14 @@ import { createHash } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { CONFIG, type Config } from './config.js';
-import type { AcceptedOrderDto, ListOrdersDto, OrderDto, OrderPageDto, PlaceOrderDto } from './orders.dto.js';
+import {
+  totalOf,
+  type AcceptedOrderDto,
+  type ListOrdersDto,
+  type OrderDto,
+  type OrderPageDto,
+  type PlaceOrderDto,
+} from './orders.dto.js';
 import { OrdersRepository, type OrderProgress, type OrderState } from './orders.repository.js';
 
 const SOURCE = 'order-service';
@@ -47,7 +54,7 @@ export class OrdersService {
       ...newEvent(uuidv7()),
       customerId: input.customerId,
       currency: input.currency,
-      totalMinor: totalOf(input),
+      totalMinor: totalOf(input.lines),
       lines: input.lines,
     };
     return this.dataSource.transaction('READ COMMITTED', async (tx) => {
@@ -115,18 +122,6 @@ export class OrdersService {
       .filter(({ version }) => this.config.ORDER_CREATED_VERSIONS.includes(`v${version}`))
       .map((contract) => encodeEvent(contract, created, SOURCE));
   }
-}
-
-function totalOf({ lines }: PlaceOrderDto): number {
-  const total = lines.reduce(
-    (sum, { quantity, unitPriceMinor }) => sum + BigInt(quantity) * BigInt(unitPriceMinor),
-    0n,
-  );
-  if (total > BigInt(Number.MAX_SAFE_INTEGER)) {
-    const reason = 'the order adds up to more than can be charged exactly';
-    throw new ProblemException(400, { detail: `lines: ${reason}`, errors: [{ field: 'lines', reason }] });
-  }
-  return Number(total);
 }
 
 function fingerprintOf({ customerId, currency, lines }: PlaceOrderDto): string {

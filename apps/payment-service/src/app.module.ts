@@ -1,5 +1,4 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamPublisher } from '@slipstream/jetstream';
 import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
@@ -10,6 +9,7 @@ import { PaymentsController } from './payments.controller.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { SimulatorGateway } from './simulator.gateway.js';
+import { StalledPaymentsService } from './stalled-payments.service.js';
 
 @Module({})
 export class AppModule {
@@ -21,7 +21,7 @@ export class AppModule {
           name: 'payment-service',
           config,
           schema: 'payments',
-          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreatePayments1763700000002],
+          migrations: [CreateOutbox1763700000001, CreatePayments1763700000002],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
@@ -32,6 +32,7 @@ export class AppModule {
       providers: [
         PaymentsService,
         PaymentsRepository,
+        StalledPaymentsService,
         { provide: PaymentGateway, useFactory: () => new SimulatorGateway(config.PAYMENT_GATEWAY_URL) },
       ],
     };

@@ -5,7 +5,7 @@ import {
   type OrderCancelled,
   type OrderCreated,
 } from '@slipstream/contracts';
-import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
+import { OnEvent } from '@slipstream/jetstream';
 import { PaymentsService } from './payments.service.js';
 
 @Controller()
@@ -14,12 +14,12 @@ export class PaymentsController {
 
   // Fifteen attempts outlast half an hour of a gateway that is down.
   @OnEvent(orderCreatedV2, { durable: 'payment-orders', concurrency: 32, maxDeliver: 15 })
-  async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
-    await this.payments.charge(order, context);
+  async onOrderCreated(order: OrderCreated): Promise<void> {
+    await this.payments.charge(order);
   }
 
   @OnEvent(orderCancelledV1, { durable: 'payment-orders' })
-  async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
-    await this.payments.refund(order, context);
+  async onOrderCancelled(order: OrderCancelled): Promise<void> {
+    await this.payments.cancel(order);
   }
 }

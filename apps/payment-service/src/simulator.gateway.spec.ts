@@ -1,0 +1,92 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RetryableError } from '@slipstream/jetstream';
+import { ChargeUnknownError, GatewayUnavailableError } from './payment-gateway.js';
+import { SimulatorGateway } from './simulator.gateway.js';
+
+interface Answer {
+  readonly status: number;
+  readonly body?: string;
+  readonly headers?: Record<string, string>;
+}
+
+const REQUEST = { key: 'charge-o-1', orderId: 'o-1', amountMinor: 1999, currency: 'EUR' };
+const CHARGE = { chargeId: 'ch_1', status: 'succeeded' };
+
+describe('simulator gateway', () => {
+  let server: Server;
+  let gateway: SimulatorGateway;
+  let answer: Answer;
+
+  beforeEach(async () => {
+    server = createServer((_, response) => {
+      response.writeHead(answer.status, { connection: 'close', ...answer.headers }).end(answer.body);
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    gateway = new SimulatorGateway(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  });
+
+  afterEach(() => new Promise((closed) => server.close(closed)));
+
+  const chargeError = () => gateway.charge(REQUEST).catch((error: unknown) => error);
+
+  it('reads a charge', async () => {
+    answer = { status: 201, body: JSON.stringify(CHARGE) };
+    expect(await gateway.charge(REQUEST)).toEqual(CHARGE);
+    expect(await gateway.find(REQUEST.key)).toEqual(CHARGE);
+  });
+
+  it('reads a decline', async () => {
+    answer = { status: 201, body: JSON.stringify({ ...CHARGE, status: 'declined' }) };
+    expect(await gateway.charge(REQUEST)).toMatchObject({ status: 'declined' });
+  });
+
+  it.each([400, 402, 413, 422])('takes %i for a refused charge', async (status) => {
+    answer = { status };
+    expect(await gateway.charge(REQUEST)).toMatchObject({ status: 'declined' });
+    await expect(gateway.find(REQUEST.key)).rejects.toThrow(`${status}`);
+    await expect(gateway.refund(REQUEST.key)).rejects.toThrow(`${status}`);
+  });
+
+  it.each([401, 403, 404, 405, 408, 409, 425])('says nothing about the charge after %i', async (status) => {
+    answer = { status };
+    const error = await chargeError();
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(RetryableError);
+  });
+
+  it('takes 404 for a key that was never charged when it asks, and only then', async () => {
+    answer = { status: 404 };
+    expect(await gateway.find(REQUEST.key)).toBeUndefined();
+    await expect(gateway.charge(REQUEST)).rejects.toThrow('404');
+    await expect(gateway.refund(REQUEST.key)).rejects.toThrow('404');
+  });
+
+  it.each([429, 503, 409])(
+    'waits no shorter than %i asks it to, and leaves the backoff in force',
+    async (status) => {
+      answer = { status, headers: { 'retry-after': '2' } };
+      const error = await chargeError();
+      expect(error).toBeInstanceOf(GatewayUnavailableError);
+      expect(error).toMatchObject({ delayMs: undefined, notBeforeMs: 2_000 });
+    },
+  );
+
+  it.each([
+    ['an unknown status', JSON.stringify({ ...CHARGE, status: 'pending' })],
+    ['a missing id', JSON.stringify({ status: 'succeeded' })],
+    ['an id that no event can carry', JSON.stringify({ ...CHARGE, chargeId: 'a b' })],
+    ['a page', '<html></html>'],
+    ['nothing', ''],
+  ])('does not know about the charge after %s', async (_, body) => {
+    answer = { status: 200, body };
+    expect(await chargeError()).toBeInstanceOf(ChargeUnknownError);
+    await expect(gateway.find(REQUEST.key)).rejects.toBeInstanceOf(ChargeUnknownError);
+  });
+
+  it('does not know about the charge after an error of the server', async () => {
+    answer = { status: 500 };
+    expect(await chargeError()).toBeInstanceOf(ChargeUnknownError);
+  });
+});
