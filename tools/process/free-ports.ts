@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +17,23 @@ export interface ClaimedPort {
 
 /** Claims a port against other stacks that are starting, unless it is taken. */
 export async function claimPort(port: number): Promise<ClaimedPort | undefined> {
-  const lock = tryLock(join(tmpdir(), `slipstream-ports-${userInfo().uid}`, String(port)));
+  const directory = claimDirectory();
+  const lock = directory ? tryLock(join(directory, String(port))) : UNCLAIMED;
   if (!lock.acquired) return undefined;
   if (await isFree(port)) return { port, release: lock.release };
   lock.release();
   return undefined;
+}
+
+const UNCLAIMED = { acquired: true, release: () => undefined } as const;
+
+/** Undefined when somebody else has put a directory of that name where everybody may write. */
+function claimDirectory(): string | undefined {
+  const { uid } = userInfo();
+  const directory = join(tmpdir(), `slipstream-ports-${uid}`);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const found = lstatSync(directory);
+  return found.isDirectory() && found.uid === uid ? directory : undefined;
 }
 
 /** Claims the first free port of those given; the sequence must not end. */

@@ -20,6 +20,7 @@ export interface DebianPackages {
   /** @default the distribution's suite with the newest packages */
   readonly suite?: string;
   readonly cacheDir: string;
+  readonly signal?: AbortSignal;
 }
 
 export interface UnpackedPackages {
@@ -44,6 +45,7 @@ export async function fetchDebianPackages({
   packages,
   suite: wanted,
   cacheDir,
+  signal,
 }: DebianPackages): Promise<UnpackedPackages> {
   const distribution = readDistribution();
   const suite = wanted ?? distribution.newest;
@@ -61,9 +63,10 @@ export async function fetchDebianPackages({
   for (const archive of archives) {
     try {
       const source = formatSource(archive, suite, distribution.components);
-      await downloadAndUnpack({ packages, source, directory: unpacked.directory });
+      await downloadAndUnpack({ packages, source, directory: unpacked.directory, signal });
       return unpacked;
     } catch (error) {
+      signal?.throwIfAborted();
       failures.push(`${describeArchive(archive)}: ${messageOf(error)}`);
     }
   }
@@ -74,14 +77,16 @@ async function downloadAndUnpack(request: {
   packages: readonly string[];
   source: string;
   directory: string;
+  signal: AbortSignal | undefined;
 }): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'slipstream-apt-'));
   guard.removeAtExit(work);
   const draft = `${request.directory}.${process.pid}`;
   try {
     const env = await writePrivateConfiguration(work, request.source);
-    await runCommand('apt-get', ['update'], { env, cwd: work });
-    await runCommand('apt-get', ['download', ...request.packages], { env, cwd: work });
+    const options = { env, cwd: work, signal: request.signal };
+    await runCommand('apt-get', ['update'], options);
+    await runCommand('apt-get', ['download', ...request.packages], options);
     mkdirSync(draft, { recursive: true });
     for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
       await runCommand('dpkg-deb', ['-x', join(work, file), draft]);

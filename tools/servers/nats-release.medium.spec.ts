@@ -38,20 +38,20 @@ afterEach(() => {
 });
 
 it('a release with the pinned checksum is unpacked into the cache', async () => {
-  const binary = await fetchNatsRelease(join(directory, 'cache'), release);
+  const binary = await fetchNatsRelease({ cacheDir: join(directory, 'cache') }, release);
   expect(readFileSync(binary, 'utf8')).toBe('the program');
 });
 
 it('a download with any other checksum is refused and leaves nothing behind', async () => {
   const tampered = { ...release, sha256: { [platform]: '0'.repeat(64) } };
-  await expect(fetchNatsRelease(join(directory, 'cache'), tampered)).rejects.toThrow(
+  await expect(fetchNatsRelease({ cacheDir: join(directory, 'cache') }, tampered)).rejects.toThrow(
     /SHA-256 .* expected 0{64}/,
   );
   expect(readdirSync(directory)).not.toContain('cache');
 });
 
 it('a platform without a pinned checksum is not downloaded for', async () => {
-  await expect(fetchNatsRelease(join(directory, 'cache'), { ...release, sha256: {} })).rejects.toThrow(
-    /no release is pinned/,
-  );
+  await expect(
+    fetchNatsRelease({ cacheDir: join(directory, 'cache') }, { ...release, sha256: {} }),
+  ).rejects.toThrow(/no release is pinned/);
 });

@@ -22,20 +22,27 @@ export const PINNED_RELEASE: NatsRelease = {
   },
 };
 
+const TIMEOUT_MS = 120_000;
+
 /** Downloads the official release into the cache; returns the path of the binary. */
-export async function fetchNatsRelease(cacheDir: string, release = PINNED_RELEASE): Promise<string> {
+export async function fetchNatsRelease(
+  { cacheDir, signal }: { readonly cacheDir: string; readonly signal?: AbortSignal },
+  release = PINNED_RELEASE,
+): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const expected = release.sha256[platform];
   if (!expected) throw new Error(`no release is pinned for ${platform}`);
   const name = `nats-server-v${release.version}-${platform.replace('x64', 'amd64')}`;
-  const archive = await download(`${release.baseUrl}/v${release.version}/${name}.tar.gz`);
+  const archive = await download(`${release.baseUrl}/v${release.version}/${name}.tar.gz`, signal);
   const actual = createHash('sha256').update(archive).digest('hex');
   if (actual !== expected) throw new Error(`the download has SHA-256 ${actual}, expected ${expected}`);
   return unpack({ archive, name, cacheDir });
 }
 
-async function download(url: string): Promise<Buffer> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(120_000) }).catch((error: unknown) => {
+async function download(url: string, stop: AbortSignal | undefined): Promise<Buffer> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = stop ? AbortSignal.any([stop, timeout]) : timeout;
+  const response = await fetch(url, { signal }).catch((error: unknown) => {
     // fetch says only that it failed; the reason is in its cause.
     const cause = error instanceof Error ? error.cause : undefined;
     throw new Error(`${url}: ${messageOf(cause ?? error)}`);

@@ -17,6 +17,7 @@ export interface NatsServerLookup {
   readonly cacheDir: string;
   /** @default process.env */
   readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
 }
 
 type Step = readonly [name: string, find: () => Promise<NatsServerBinary>];
@@ -28,20 +29,25 @@ const IN_PACKAGE = 'usr/sbin/nats-server';
 export async function findNatsServer({
   cacheDir,
   env = process.env,
+  signal,
 }: NatsServerLookup): Promise<NatsServerBinary> {
   if (env.NATS_SERVER_BIN) return describeGiven(env.NATS_SERVER_BIN);
   const natsCache = join(cacheDir, 'nats-server');
   const steps: readonly Step[] = [
     ['nats-server on PATH', () => firstRecent(onPath(env.PATH ?? ''), 'PATH')],
     ['cached copy', () => firstRecent(cached(natsCache), 'cached copy')],
-    ['official release', async () => describe(await fetchNatsRelease(natsCache), 'official release')],
-    ['package of the distribution', () => natsServerFromDistribution({ cacheDir: natsCache })],
+    [
+      'official release',
+      async () => describe(await fetchNatsRelease({ cacheDir: natsCache, signal }), 'official release'),
+    ],
+    ['package of the distribution', () => natsServerFromDistribution({ cacheDir: natsCache, signal })],
   ];
   const failures: string[] = [];
   for (const [name, find] of steps) {
     try {
       return requireRecent(await find());
     } catch (error) {
+      signal?.throwIfAborted();
       failures.push(`  ${name}: ${messageOf(error)}`);
     }
   }
@@ -60,6 +66,7 @@ export async function natsServerFromDistribution(request: {
   readonly cacheDir: string;
   /** @default the suite with the newest packages */
   readonly suite?: string;
+  readonly signal?: AbortSignal;
 }): Promise<NatsServerBinary> {
   const { directory, origin } = await fetchDebianPackages({ packages: ['nats-server'], ...request });
   return describe(join(directory, IN_PACKAGE), origin);

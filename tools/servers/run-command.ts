@@ -18,17 +18,18 @@ export async function runCommand(
 ): Promise<string> {
   const child = spawn(command, [...args], {
     ...options,
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Not the option of spawn: its timer goes on when the program cannot be started.
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   const ended = new Promise<string | undefined>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       resolve(code === 0 ? undefined : signal ? `was killed by ${signal}` : `exited with code ${code}`);
     });
   });
-  const [failure, output, errors] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  const results = Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  const [failure, output, errors] = await results.finally(() => clearTimeout(timer));
   if (failure === undefined) return output;
   const lastLines = (errors.trim() || output.trim()).split('\n').slice(-20).join('\n');
   throw new Error(`${command} ${failure}: ${lastLines}`);

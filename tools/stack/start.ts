@@ -30,7 +30,7 @@ export async function start(
       const moved = chosen.moved.map((name) => `${name} ${chosen.ports[name]}`).join(', ');
       reporter.line(`  ! usual ports are taken, using others: ${moved}`);
     }
-    const nats = await provideNats(options, reporter);
+    const nats = await provideNats(options, reporter, signal);
     signal.throwIfAborted();
     await build(reporter, signal);
     const stack = await startStack({
@@ -72,11 +72,11 @@ function usualPorts({ natsUrl, databaseUrl }: StartOptions): StackPorts {
   };
 }
 
-async function provideNats({ natsUrl }: StartOptions, reporter: Reporter) {
+async function provideNats({ natsUrl }: StartOptions, reporter: Reporter, signal: AbortSignal) {
   if (natsUrl) return { url: natsUrl };
   const binary = await reporter.step(
     'find nats-server',
-    () => findNatsServer({ cacheDir: CACHE_DIR }),
+    () => findNatsServer({ cacheDir: CACHE_DIR, signal }),
     ({ version, origin }) => `${version}, ${origin}`,
   );
   return { binary: binary.path };

@@ -116,8 +116,6 @@ describe('the first start', () => {
   it('ends when the stack is stopped meanwhile', async () => {
     const app = Object.assign(new PretendApp(), { isReady: false });
     const { supervised } = supervise(app);
-    const started = expect(supervised.start(10_000)).rejects.toThrow(/being stopped/);
-    await supervised.halt();
-    await started;
+    await Promise.all([expect(supervised.start(10_000)).rejects.toThrow(/being stopped/), supervised.halt()]);
   });
 });
