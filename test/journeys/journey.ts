@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { guard } from '../../tools/process/guard.ts';
 import { removePostgresHome } from '../../tools/servers/postgres-home.ts';
 import { APPS, SERVER_PORTS } from '../../tools/stack/apps.ts';
 import type { StackEvent } from '../../tools/stack/events.ts';
@@ -50,6 +51,8 @@ export class Journey {
     const binary = process.env.NATS_SERVER_BIN;
     if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
     const dataDir = mkdtempSync(join(tmpdir(), 'slipstream-journey-'));
+    // A killed test run must not leave its servers' data behind.
+    guard.removeAtExit(dataDir);
     chmodSync(dataDir, 0o755);
     const chosen = await chooseFreePorts([...APPS.map(({ name }) => name), ...Object.keys(SERVER_PORTS)]);
     const events: StackEvent[] = [];
@@ -68,6 +71,7 @@ export class Journey {
       chosen.release();
       removePostgresHome(join(dataDir, 'postgres'));
       await rm(dataDir, { recursive: true, force: true });
+      guard.keep(dataDir);
     };
     return new Journey(stack, cleanUp, { events, nc });
   }

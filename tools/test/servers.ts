@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClaimedPort, claimFreePorts } from '../process/free-ports.ts';
 import { guard } from '../process/guard.ts';
-import { findNatsServer } from '../servers/nats-server-binary.ts';
+import { findNatsServer, natsServerFromDistribution } from '../servers/nats-server-binary.ts';
 import { startNatsServer } from '../servers/nats.ts';
 import { removePostgresHome } from '../servers/postgres-home.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import type { RunningServer } from '../servers/running-server.ts';
 import { CACHE_DIR } from '../paths.ts';
+
+/** Suite of the distribution whose nats-server is a 2.10. */
+const LEGACY_SUITE = 'trixie';
 
 interface TestServers {
   readonly directory: string;
@@ -25,6 +28,7 @@ let servers: TestServers | undefined;
  */
 export async function startServers(): Promise<void> {
   process.env.NATS_SERVER_BIN ||= (await findNatsServer({ cacheDir: CACHE_DIR })).path;
+  process.env.NATS_LEGACY_SERVER_BIN ||= await findLegacyServer();
   const started = await createTestServers();
   servers = started;
   try {
@@ -48,6 +52,15 @@ export async function stopServers(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   guard.keep(directory);
   for (const port of ports) port.release();
+}
+
+/** A nats-server 2.10 for the tests of what must work without newer features; they are skipped where there is none. */
+async function findLegacyServer(): Promise<string> {
+  const request = { cacheDir: join(CACHE_DIR, 'nats-server'), suite: LEGACY_SUITE };
+  return natsServerFromDistribution(request).then(
+    ({ path }) => path,
+    () => '',
+  );
 }
 
 async function createTestServers(): Promise<TestServers> {
