@@ -8,7 +8,7 @@ export async function migrate(options: DataSourceOptions, schema: string): Promi
   const dataSource = await new DataSource({
     ...options,
     extra: { max: 2, options: `-c search_path=${schema}` },
-  } as DataSourceOptions).initialize();
+  }).initialize();
   try {
     const runner = dataSource.createQueryRunner();
     // Held until the connection ends, however it ends.
