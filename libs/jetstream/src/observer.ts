@@ -18,7 +18,7 @@ export interface SettledDelivery {
   /** What the handler, a pipe or a guard threw; absent when handled. */
   readonly error?: unknown;
   /** Delay asked of the server before the next attempt, for `retried`. */
-  readonly retryDelayMs?: number;
+  readonly retryDelayMs?: number | undefined;
   /** Time the handler ran, in milliseconds. 0 when it did not run. */
   readonly durationMs: number;
   /** Time from the message's arrival in the stream to its settlement, in milliseconds. */

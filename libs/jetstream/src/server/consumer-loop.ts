@@ -18,6 +18,8 @@ export interface Delivery {
   readonly message: Msg;
   readonly info: DeliveryInfo;
   readonly receivedAt: number;
+  /** Size of the body. */
+  readonly bytes: number;
 }
 
 /**
@@ -100,9 +102,9 @@ export class ConsumerLoop {
   private receive(message: Msg): void {
     const info = parseDeliveryInfo(message.reply);
     if (!info) return;
-    const delivery = { message, info, receivedAt: Date.now() };
+    const delivery = { message, info, receivedAt: Date.now(), bytes: message.data.length };
     this.held.add(delivery);
-    this.heldBytes += message.data.length;
+    this.heldBytes += delivery.bytes;
     if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
     else void this.enqueueRepeated(delivery);
   }
@@ -125,7 +127,7 @@ export class ConsumerLoop {
 
   private letGo(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
-      if (this.held.delete(delivery)) this.heldBytes -= delivery.message.data.length;
+      if (this.held.delete(delivery)) this.heldBytes -= delivery.bytes;
     }
   }
 

@@ -38,6 +38,10 @@ export class DeliveryProcessor {
   }
 
   process(deliveries: readonly Delivery[]): Promise<void> {
+    const [single] = deliveries;
+    if (single && deliveries.length === 1 && single.info.deliveryCount === 1) {
+      return this.handle([this.begin(single, 1)]);
+    }
     const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
     return isFresh
       ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
@@ -93,7 +97,11 @@ export class DeliveryProcessor {
     if (this.plan.options.batch) await this.parts.dispatcher.runBatch(started);
     else if (single) await this.parts.dispatcher.run(single);
     const durationMs = performance.now() - startedAt;
-    const ends = started.map((attempt) => this.end(attempt, durationMs)).filter((end) => end !== undefined);
+    const ends: Promise<void>[] = [];
+    for (const attempt of started) {
+      const end = this.end(attempt, durationMs);
+      if (end) ends.push(end);
+    }
     if (ends.length > 0) await Promise.all(ends);
   }
 
@@ -150,8 +158,8 @@ export class DeliveryProcessor {
       outcome: OUTCOMES[settlement.verb],
       durationMs,
       ageMs: Date.now() - info.timestampMs,
-      ...(settlement.verb === 'ack' ? {} : { error: settlement.error }),
-      ...(settlement.verb === 'nak' ? { retryDelayMs: settlement.delayMs } : {}),
+      error: settlement.verb === 'ack' ? undefined : settlement.error,
+      retryDelayMs: settlement.verb === 'nak' ? settlement.delayMs : undefined,
     };
   }
 }

@@ -64,8 +64,7 @@ export class Dispatcher {
   async run(attempt: Attempt): Promise<void> {
     const { context, route, decoded } = attempt;
     if (attempt.outcome || !route) return;
-    const failure = await this.call(route, decoded?.payload, context);
-    attempt.outcome = failure ?? outcomeOf(context.decision);
+    attempt.outcome = (await this.call(route, decoded?.payload, context)) ?? outcomeOf(context.decision);
   }
 
   /**

@@ -160,7 +160,6 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 }
 
 function complete(result: unknown): Promise<void> | undefined {
-  return isObservable(result)
-    ? lastValueFrom(result, { defaultValue: undefined }).then(() => undefined)
-    : undefined;
+  if (!isObservable(result)) return undefined;
+  return lastValueFrom(result, { defaultValue: undefined }).then(() => undefined);
 }
