@@ -29,7 +29,7 @@ export class AuditLog {
     const [first] = messages;
     if (!first) return;
     const { stream, consumer } = first;
-    await this.dataSource.transaction('READ COMMITTED', async (tx) => {
+    await this.dataSource.transaction(async (tx) => {
       const previous = await this.segments.lockChain(tx, stream);
       const fresh = await this.inbox.claim(tx, consumer, messages.map(keyOf));
       // Deleting as it goes keeps a message out that was delivered twice into one batch.

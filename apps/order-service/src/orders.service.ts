@@ -57,7 +57,7 @@ export class OrdersService {
       totalMinor: totalOf(input.lines),
       lines: input.lines,
     };
-    return this.dataSource.transaction('READ COMMITTED', async (tx) => {
+    return this.dataSource.transaction(async (tx) => {
       if (idempotencyKey !== undefined) {
         const earlier = await this.orders.claimKey(tx, idempotencyKey, fingerprintOf(input), created.orderId);
         if (earlier) return replay(earlier, input);

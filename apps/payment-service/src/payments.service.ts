@@ -57,7 +57,7 @@ export class PaymentsService {
       await this.payments.markVoid(payment.orderId);
       return undefined;
     }
-    return this.dataSource.transaction('READ COMMITTED', async (tx) => {
+    return this.dataSource.transaction(async (tx) => {
       const finished = await this.payments.finish(tx, payment.orderId, result);
       if (finished) await this.outbox.append(tx, [chargeEvent(payment, result)]);
       return finished;
@@ -84,7 +84,7 @@ export class PaymentsService {
   private async refund(payment: Payment): Promise<void> {
     const { orderId, gatewayKey, chargeId, amountMinor, currency } = payment;
     if (!isFree(payment)) await this.gateway.refund(gatewayKey);
-    await this.dataSource.transaction('READ COMMITTED', async (tx) => {
+    await this.dataSource.transaction(async (tx) => {
       if (!(await this.payments.finishRefund(tx, orderId))) return;
       const event = { ...newEvent(orderId), chargeId, amountMinor, currency };
       await this.outbox.append(tx, [encodeEvent(paymentRefundedV1, event, SOURCE)]);

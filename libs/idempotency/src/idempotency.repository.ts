@@ -23,7 +23,7 @@ export class IdempotencyRepository {
   async once(message: MessageIdentity, effect: (tx: EntityManager) => Promise<void>): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.dataSource.transaction('READ COMMITTED', async (tx) => {
+        return await this.dataSource.transaction(async (tx) => {
           const fresh = await this.claim(tx, message.consumer, [message.messageId]);
           if (fresh.size > 0) await effect(tx);
           return fresh.size > 0;

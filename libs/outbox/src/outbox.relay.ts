@@ -56,7 +56,7 @@ export class OutboxRelay
 
   /** Publishes the oldest unpublished rows and returns how many were read. */
   async relayBatch(): Promise<number> {
-    return this.dataSource.transaction('READ COMMITTED', async (tx) => {
+    return this.dataSource.transaction(async (tx) => {
       if (!(await this.becomeSoleRelay(tx))) return 0;
       const rows = await this.readUnpublished(tx);
       const published = await this.publish(rows);

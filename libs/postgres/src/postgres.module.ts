@@ -48,7 +48,7 @@ export function dataSourceOptions({
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       application_name: `slipstream-${schema}`,
-      options: `-c search_path=${schema} -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000`,
+      options: `-c search_path=${schema} -c default_transaction_isolation=read\\ committed -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000`,
     },
   };
 }
