@@ -1,24 +1,33 @@
 import { Controller } from '@nestjs/common';
-import {
-  orderCancelledV1,
-  orderCreatedV2,
-  type OrderCancelled,
-  type OrderCreated,
-} from '@slipstream/contracts';
-import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
+import { Ctx, Payload } from '@nestjs/microservices';
+import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
+import { EventPattern, JetStreamBatchContext, type HandlerOptions } from '@slipstream/jetstream';
 import { ReservationsService } from './reservations.service.js';
+
+// One batch at a time: orders for the same pieces would wait for each other's commits, and do it once in a batch.
+const RESERVING: HandlerOptions = {
+  durable: 'inventory-orders',
+  concurrency: 1,
+  batch: { size: 200, lingerMs: 5 },
+};
 
 @Controller()
 export class ReservationsController {
   constructor(private readonly reservations: ReservationsService) {}
 
-  @OnEvent(orderCreatedV2, { durable: 'inventory-orders' })
-  async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
-    await this.reservations.reserve(order, context);
+  @EventPattern('orders.created.*', RESERVING)
+  async onOrdersCreated(
+    @Payload() orders: readonly OrderCreated[],
+    @Ctx() { messages }: JetStreamBatchContext,
+  ): Promise<void> {
+    await this.reservations.reserve(orders, messages);
   }
 
-  @OnEvent(orderCancelledV1, { durable: 'inventory-orders' })
-  async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
-    await this.reservations.release(order, context);
+  @EventPattern('orders.cancelled.*', RESERVING)
+  async onOrdersCancelled(
+    @Payload() orders: readonly OrderCancelled[],
+    @Ctx() { messages }: JetStreamBatchContext,
+  ): Promise<void> {
+    await this.reservations.release(orders, messages);
   }
 }

@@ -5,12 +5,13 @@ import {
   inventoryReleasedV1,
   inventoryReservedV1,
   newEvent,
+  type EncodedEvent,
   type OrderCancelled,
   type OrderCreated,
 } from '@slipstream/contracts';
 import { IdempotencyRepository, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
-import { StockRepository } from './stock.repository.js';
+import { StockRepository, type Reservation } from './stock.repository.js';
 
 const SOURCE = 'inventory-service';
 
@@ -22,34 +23,47 @@ export class ReservationsService {
     private readonly outbox: Outbox,
   ) {}
 
-  /** Reserves every line of an order or none of them. */
-  async reserve(order: OrderCreated, message: MessageIdentity): Promise<void> {
-    await this.inbox.once(message, async (tx) => {
-      const { orderId, lines } = order;
-      // A second created event of the order, or one that arrives after the cancellation, finds its row taken.
-      if (!(await this.stock.openReservation(tx, orderId, 'reserved', lines))) return;
-      const missing = await this.stock.take(tx, lines);
-      if (missing === undefined) {
-        await this.outbox.append(tx, [
-          encodeEvent(inventoryReservedV1, { ...newEvent(orderId), lines }, SOURCE),
-        ]);
-        return;
-      }
-      await this.stock.reject(tx, orderId);
-      const event = { ...newEvent(orderId), reason: `too few pieces of ${missing}` };
-      await this.outbox.append(tx, [encodeEvent(inventoryRejectedV1, event, SOURCE)]);
+  /** Reserves every line of an order or none of them, order by order. `messages[i]` brought `orders[i]`. */
+  async reserve(orders: readonly OrderCreated[], messages: readonly MessageIdentity[]): Promise<void> {
+    await this.inbox.onceEach(messages, async (tx, fresh) => {
+      const wanted = orders.filter((order) => fresh.has(order.messageId));
+      // A second created event of an order, or one that arrives after the cancellation, finds its row taken.
+      const opened = await this.stock.openReservations(tx, wanted, 'reserved');
+      const missing = await this.stock.take(tx, opened);
+      await this.stock.reject(tx, [...missing.keys()]);
+      await this.outbox.append(
+        tx,
+        opened.map((order) => outcomeOf(order, missing.get(order.orderId))),
+      );
     });
   }
 
-  /** Gives the stock of a cancelled order back; an order not reserved yet never will be. */
-  async release(order: OrderCancelled, message: MessageIdentity): Promise<void> {
-    await this.inbox.once(message, async (tx) => {
-      const { orderId } = order;
-      if (await this.stock.openReservation(tx, orderId, 'released', [])) return;
-      const lines = await this.stock.releaseReservation(tx, orderId);
-      if (!lines) return;
-      await this.stock.giveBack(tx, lines);
-      await this.outbox.append(tx, [encodeEvent(inventoryReleasedV1, newEvent(orderId), SOURCE)]);
+  /** Gives the stock of cancelled orders back; an order not reserved yet never will be. */
+  async release(orders: readonly OrderCancelled[], messages: readonly MessageIdentity[]): Promise<void> {
+    await this.inbox.onceEach(messages, async (tx, fresh) => {
+      const cancelled = orders.filter((order) => fresh.has(order.messageId));
+      await this.stock.openReservations(
+        tx,
+        cancelled.map(({ orderId }) => ({ orderId, lines: [] })),
+        'released',
+      );
+      const released = await this.stock.releaseReservations(
+        tx,
+        cancelled.map(({ orderId }) => orderId),
+      );
+      await this.stock.giveBack(tx, released);
+      await this.outbox.append(
+        tx,
+        released.map(({ orderId }) => encodeEvent(inventoryReleasedV1, newEvent(orderId), SOURCE)),
+      );
     });
   }
+}
+
+function outcomeOf({ orderId, lines }: Reservation, missingSku: string | undefined): EncodedEvent {
+  if (missingSku === undefined) {
+    return encodeEvent(inventoryReservedV1, { ...newEvent(orderId), lines }, SOURCE);
+  }
+  const reason = `too few pieces of ${missingSku}`;
+  return encodeEvent(inventoryRejectedV1, { ...newEvent(orderId), reason }, SOURCE);
 }

@@ -4,6 +4,12 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { CONFIG, type Config } from './config.js';
 import type { StockDto } from './stock.dto.js';
 
+/** An order and the pieces it wants. */
+export interface Reservation {
+  readonly orderId: string;
+  readonly lines: readonly OrderLine[];
+}
+
 const STOCK = 'sku, on_hand AS "onHand", reserved, on_hand - reserved AS available';
 
 /** Pieces by SKU, in the order every transaction locks them, so that two orders over the same SKUs never deadlock. */
@@ -20,61 +26,64 @@ export class StockRepository {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DEFAULT_STOCK'>,
   ) {}
 
-  /** @returns false when the order has a reservation already, of whatever state */
-  async openReservation(
+  /** @returns the orders that had no reservation yet, of whatever state, each once */
+  async openReservations(
     tx: EntityManager,
-    orderId: string,
+    orders: readonly Reservation[],
     state: 'reserved' | 'released',
-    lines: readonly OrderLine[],
-  ): Promise<boolean> {
-    const opened = await tx.query(
-      `INSERT INTO reservations (order_id, state, lines) VALUES ($1, $2, $3)
+  ): Promise<Reservation[]> {
+    const rows: { order_id: string }[] = await tx.query(
+      `INSERT INTO reservations (order_id, state, lines)
+       SELECT order_id, $2, lines FROM unnest($1::text[], $3::jsonb[]) AS o (order_id, lines) ORDER BY order_id
        ON CONFLICT DO NOTHING RETURNING order_id`,
-      [orderId, state, JSON.stringify(lines)],
+      [orders.map(({ orderId }) => orderId), state, orders.map(({ lines }) => JSON.stringify(lines))],
     );
-    return opened.length > 0;
+    const opened = new Set(rows.map((row) => row.order_id));
+    return orders.filter(({ orderId }) => opened.delete(orderId));
   }
 
-  async reject(tx: EntityManager, orderId: string): Promise<void> {
-    await tx.query(`UPDATE reservations SET state = 'rejected' WHERE order_id = $1`, [orderId]);
+  async reject(tx: EntityManager, orderIds: readonly string[]): Promise<void> {
+    if (orderIds.length === 0) return;
+    await tx.query(`UPDATE reservations SET state = 'rejected' WHERE order_id = ANY($1)`, [orderIds]);
   }
 
-  /** @returns the lines to give back, or undefined when nothing was reserved */
-  async releaseReservation(tx: EntityManager, orderId: string): Promise<OrderLine[] | undefined> {
-    const [[released]]: [{ lines: OrderLine[] }[], number] = await tx.query(
-      `UPDATE reservations SET state = 'released' WHERE order_id = $1 AND state = 'reserved' RETURNING lines`,
-      [orderId],
+  /** @returns the reservations whose pieces are to be given back */
+  async releaseReservations(tx: EntityManager, orderIds: readonly string[]): Promise<Reservation[]> {
+    const [released]: [Reservation[], number] = await tx.query(
+      `UPDATE reservations SET state = 'released' WHERE order_id = ANY($1) AND state = 'reserved'
+       RETURNING order_id AS "orderId", lines`,
+      [orderIds],
     );
-    return released?.lines;
+    return released;
   }
 
-  /** Takes all pieces or none. @returns the first SKU that has too few, or undefined when all were taken */
-  async take(tx: EntityManager, lines: readonly OrderLine[]): Promise<string | undefined> {
-    const wanted = piecesBySku(lines);
-    const skus = wanted.map(([sku]) => sku);
-    await tx.query(
-      `INSERT INTO stock (sku, on_hand) SELECT sku, $2 FROM unnest($1::text[]) WITH ORDINALITY AS w (sku, position)
-       ORDER BY position ON CONFLICT DO NOTHING`,
-      [skus, this.config.DEFAULT_STOCK],
-    );
-    const rows: { sku: string; available: number }[] = await tx.query(
-      `SELECT sku, on_hand - reserved AS available FROM stock
-       WHERE sku = ANY($1) ORDER BY sku COLLATE "C" FOR UPDATE`,
-      [skus],
-    );
-    const available = new Map(rows.map((row) => [row.sku, row.available]));
-    const missing = wanted.find(([sku, pieces]) => (available.get(sku) ?? 0) < pieces);
-    if (missing) return missing[0];
-    await this.move(tx, wanted, 1);
-    return undefined;
+  /**
+   * Takes the pieces of each order, all or none, in the order given.
+   * @returns for each order that got nothing the first SKU that has too few
+   */
+  async take(tx: EntityManager, orders: readonly Reservation[]): Promise<Map<string, string>> {
+    const missing = new Map<string, string>();
+    if (orders.length === 0) return missing;
+    const available = await this.lock(tx, orders);
+    const taken: OrderLine[] = [];
+    for (const { orderId, lines } of orders) {
+      const wanted = piecesBySku(lines);
+      const short = wanted.find(([sku, pieces]) => (available.get(sku) ?? 0) < pieces);
+      if (short) {
+        missing.set(orderId, short[0]);
+        continue;
+      }
+      for (const [sku, pieces] of wanted) available.set(sku, (available.get(sku) ?? 0) - pieces);
+      taken.push(...lines);
+    }
+    await this.move(tx, piecesBySku(taken), 1);
+    return missing;
   }
 
-  async giveBack(tx: EntityManager, lines: readonly OrderLine[]): Promise<void> {
-    const pieces = piecesBySku(lines);
-    await tx.query('SELECT sku FROM stock WHERE sku = ANY($1) ORDER BY sku COLLATE "C" FOR UPDATE', [
-      pieces.map(([sku]) => sku),
-    ]);
-    await this.move(tx, pieces, -1);
+  async giveBack(tx: EntityManager, orders: readonly Reservation[]): Promise<void> {
+    if (orders.length === 0) return;
+    await this.lock(tx, orders);
+    await this.move(tx, piecesBySku(orders.flatMap(({ lines }) => lines)), -1);
   }
 
   /** A SKU nobody has ordered or set yet is shown as it would be on its first order. */
@@ -93,6 +102,22 @@ export class StockRepository {
       [sku, onHand],
     );
     return stock;
+  }
+
+  /** Locks the rows of all SKUs until the transaction ends and returns the pieces that are free. */
+  private async lock(tx: EntityManager, orders: readonly Reservation[]): Promise<Map<string, number>> {
+    const skus = piecesBySku(orders.flatMap(({ lines }) => lines)).map(([sku]) => sku);
+    await tx.query(
+      `INSERT INTO stock (sku, on_hand) SELECT sku, $2 FROM unnest($1::text[]) WITH ORDINALITY AS w (sku, position)
+       ORDER BY position ON CONFLICT DO NOTHING`,
+      [skus, this.config.DEFAULT_STOCK],
+    );
+    const rows: { sku: string; available: number }[] = await tx.query(
+      `SELECT sku, on_hand - reserved AS available FROM stock
+       WHERE sku = ANY($1) ORDER BY sku COLLATE "C" FOR UPDATE`,
+      [skus],
+    );
+    return new Map(rows.map((row) => [row.sku, row.available]));
   }
 
   private async move(tx: EntityManager, pieces: readonly [string, number][], sign: 1 | -1): Promise<void> {

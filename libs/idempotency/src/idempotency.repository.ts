@@ -17,16 +17,33 @@ export class IdempotencyRepository {
 
   /**
    * Runs `effect` in a transaction unless the consumer has dealt with the message before.
-   * Deadlocks and serialization failures are repeated at once; they are not the message's fault.
    * @returns false when the message was a duplicate and nothing was done
    */
   async once(message: MessageIdentity, effect: (tx: EntityManager) => Promise<void>): Promise<boolean> {
+    const fresh = await this.onceEach([message], async (tx, ids) => {
+      if (ids.size > 0) await effect(tx);
+    });
+    return fresh.size > 0;
+  }
+
+  /**
+   * Runs `effect` in one transaction for a batch of one consumer and hands it the ids that are new. Deadlocks and
+   * serialization failures are repeated at once; they are not the messages' fault.
+   * @returns the ids that were new
+   */
+  async onceEach(
+    messages: readonly MessageIdentity[],
+    effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
+  ): Promise<ReadonlySet<string>> {
+    const [first] = messages;
+    if (!first) return new Set();
+    const ids = messages.map(({ messageId }) => messageId);
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.dataSource.transaction(async (tx) => {
-          const fresh = await this.claim(tx, message.consumer, [message.messageId]);
-          if (fresh.size > 0) await effect(tx);
-          return fresh.size > 0;
+          const fresh = await this.claim(tx, first.consumer, ids);
+          await effect(tx, fresh);
+          return fresh;
         });
       } catch (error) {
         if (attempt === TRANSACTION_ATTEMPTS || !isTransient(error)) throw error;
