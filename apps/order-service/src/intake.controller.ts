@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { orderCreatedV2, type OrderCreated } from '@slipstream/contracts';
 import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
-import { OrdersService } from './orders.service.js';
+import { OrdersService, SOURCE } from './orders.service.js';
 
 /** Registers orders that another producer put on the stream. */
 @Controller()
@@ -10,6 +10,8 @@ export class IntakeController {
 
   @OnEvent(orderCreatedV2, { durable: 'order-intake' })
   async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
+    // Our own orders were registered before they were published.
+    if (context.headers?.get('ce-source') === `/${SOURCE}`) return;
     await this.orders.register(order, context);
   }
 }

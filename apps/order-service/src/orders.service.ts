@@ -27,7 +27,8 @@ import {
 } from './orders.dto.js';
 import { OrdersRepository, type OrderProgress, type OrderState } from './orders.repository.js';
 
-const SOURCE = 'order-service';
+/** Name of this service in the events it publishes. */
+export const SOURCE = 'order-service';
 
 /** What an event of another service says about an order. */
 export interface Advance extends OrderProgress {
