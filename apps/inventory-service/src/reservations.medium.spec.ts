@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { newEvent, type OrderCreated } from '@slipstream/contracts';
+import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
+import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
+import { DataSource } from 'typeorm';
+import { CreateStock1763700000002 } from './migrations/create-stock.js';
+import { ReservationsService } from './reservations.service.js';
+import { StockRepository } from './stock.repository.js';
+
+const CONSUMER = 'inventory-orders';
+
+describe('reservations', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+  let stock: StockRepository;
+  let reservations: ReservationsService;
+  let sku: string;
+
+  const order = (...skus: string[]): OrderCreated => ({
+    ...newEvent(uniqueName('order')),
+    customerId: 'cust-1',
+    currency: 'EUR',
+    totalMinor: 100,
+    lines: skus.map((name) => ({ sku: name, quantity: 1, unitPriceMinor: 100 })),
+  });
+  const identities = (orders: readonly { messageId: string }[]) =>
+    orders.map(({ messageId }) => ({ consumer: CONSUMER, messageId }));
+  const reserve = (orders: readonly OrderCreated[]) => reservations.reserve(orders, identities(orders));
+  const cancel = (orderId: string) => {
+    const event = { ...newEvent(orderId), reason: 'test' };
+    return reservations.release([event], identities([event]));
+  };
+  const events = async (orderId: string): Promise<string[]> => {
+    const rows: { subject: string }[] = await dataSource.query(
+      'SELECT subject FROM outbox WHERE aggregate_id = $1 ORDER BY id',
+      [orderId],
+    );
+    return rows.map(({ subject }) => subject);
+  };
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    dataSource = await new DataSource({
+      type: 'postgres',
+      url: database.url,
+      parseInt8: true,
+      migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
+      migrationsRun: true,
+    }).initialize();
+    stock = new StockRepository(dataSource, { DEFAULT_STOCK: 1_000 });
+    reservations = new ReservationsService(stock, new IdempotencyRepository(dataSource), new Outbox());
+  });
+
+  beforeEach(() => {
+    sku = uniqueName('sku');
+  });
+
+  afterAll(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  it('give exactly a hundred of a thousand orders the hundred pieces there are, in batches that race', async () => {
+    const other = uniqueName('sku');
+    await stock.set(sku, 100);
+    const orders = Array.from({ length: 1_000 }, (_, index) =>
+      index % 2 ? order(sku, other) : order(other, sku),
+    );
+    const batches = Array.from({ length: 20 }, (_, index) => orders.slice(index * 50, (index + 1) * 50));
+    await Promise.all(batches.map(reserve));
+    expect(await stock.find(sku)).toMatchObject({ onHand: 100, reserved: 100, available: 0 });
+    expect(await stock.find(other)).toMatchObject({ reserved: 100 });
+    const outcomes = await dataSource.query(
+      'SELECT subject, count(*) FROM outbox WHERE aggregate_id = ANY($1) GROUP BY 1 ORDER BY 1',
+      [orders.map(({ orderId }) => orderId)],
+    );
+    expect(outcomes).toEqual([
+      { subject: 'inventory.rejected.v1', count: 900 },
+      { subject: 'inventory.reserved.v1', count: 100 },
+    ]);
+  });
+
+  it('count an order once that comes twice in a batch, again later, and under another message id', async () => {
+    const first = order(sku);
+    await reserve([first, first, { ...first, ...newEvent(first.orderId) }]);
+    await reserve([first]);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 1 });
+    expect(await events(first.orderId)).toEqual(['inventory.reserved.v1']);
+  });
+
+  it('refuse one order of a batch without holding a piece of it, and serve its neighbours', async () => {
+    const scarce = uniqueName('sku');
+    await stock.set(scarce, 0);
+    const [before, refused, after] = [order(sku), order(sku, scarce), order(sku)];
+    await reserve([before, refused, after]);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 2 });
+    expect(await events(refused.orderId)).toEqual(['inventory.rejected.v1']);
+    expect(await events(after.orderId)).toEqual(['inventory.reserved.v1']);
+  });
+
+  it('are given back once when the order is cancelled, however often that is told', async () => {
+    const placed = order(sku, sku);
+    await reserve([placed]);
+    await cancel(placed.orderId);
+    await cancel(placed.orderId);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 0 });
+    expect(await events(placed.orderId)).toEqual(['inventory.reserved.v1', 'inventory.released.v1']);
+  });
+
+  it('are never made for an order whose cancellation came first', async () => {
+    const late = order(sku);
+    await cancel(late.orderId);
+    await reserve([late]);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 0 });
+    expect(await events(late.orderId)).toEqual([]);
+  });
+});
