@@ -1,20 +1,17 @@
 import {
-  AckPolicy,
-  DeliverPolicy,
   DiscardPolicy,
   JetStreamApiError,
   RetentionPolicy,
   StorageType,
-  type ConsumerConfig,
   type JetStreamManager,
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
 import type { JetStreamConnection } from '../connection.js';
-import { MAX_ACK_PENDING } from '../handler.options.js';
 import type { ConsumerPosition } from '../observer.js';
 import type { ConsumerPlan } from '../server/routes.js';
+import { consumerConfig, differs, isSame } from './consumer-config.js';
 import type { StreamDefinition } from './stream-definition.js';
 
 const DUPLICATE_WINDOW_MS = 2 * 60_000;
@@ -147,32 +144,6 @@ export class Topology {
       if (!hasCode(error, STREAM_NAME_IN_USE)) throw error;
     }
   }
-}
-
-function consumerConfig({ options, routes }: ConsumerPlan): Partial<ConsumerConfig> {
-  const filters = routes.map(({ pattern }) => pattern).toSorted();
-  return {
-    durable_name: options.durable,
-    ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
-    ack_wait: nanos(options.ackWaitMs),
-    // Unlimited, so that the transport always sees the message again and can dead-letter it itself.
-    max_deliver: -1,
-    max_ack_pending: MAX_ACK_PENDING,
-    filter_subjects: filters,
-  };
-}
-
-function differs(config: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
-  const actual = { ...config, filter_subjects: config.filter_subjects ?? [config.filter_subject] };
-  return Object.entries(wanted).some(([key, value]) => !isSame(actual[key as keyof ConsumerConfig], value));
-}
-
-function isSame(actual: unknown, wanted: unknown): boolean {
-  if (Array.isArray(actual) && Array.isArray(wanted)) {
-    return JSON.stringify(actual.toSorted()) === JSON.stringify(wanted.toSorted());
-  }
-  return actual === wanted;
 }
 
 function hasCode(error: unknown, code: number): boolean {
