@@ -1,3 +1,5 @@
+import { findRetryProblems, type Backoff, type ErrorClass, type ErrorRetry } from './server/retry-policy.js';
+
 /** How one durable consumer delivers to its handler. Several handlers may share a durable. */
 export interface HandlerOptions {
   /** Name of the durable consumer on the server: letters, digits, `-` and `_`. */
@@ -13,10 +15,22 @@ export interface HandlerOptions {
    */
   readonly maxDeliver?: number;
   /**
-   * Milliseconds before the 2nd, 3rd, … attempt. Beyond the list the last value doubles with full jitter, up to 5 minutes.
+   * Milliseconds before the 2nd, 3rd, … attempt: a list, beyond which the last value doubles with full jitter up to
+   * 5 minutes, or `{ first, cap }`, exponential with full jitter from the start.
    * @default [1000, 5000, 10000]
    */
-  readonly backoffMs?: readonly number[];
+  readonly backoffMs?: Backoff;
+  /**
+   * Other attempts and delays by the class of the error that the handler, a pipe or a guard threw; the first that
+   * matches counts. Put subclasses before their base.
+   * @default []
+   */
+  readonly retryByError?: readonly ErrorRetry[];
+  /**
+   * Errors that no later attempt can cure: the message is dead-lettered at once, as after a `TerminalError`.
+   * @default []
+   */
+  readonly terminalErrors?: readonly ErrorClass[];
   /**
    * Milliseconds the server waits for a sign of life before it delivers again. Extended while the message is held.
    * @default 30000
@@ -36,8 +50,10 @@ export interface HandlerOptions {
   readonly raw?: boolean;
 }
 
-/** Options by the name of the durable. */
-export type HandlerOverrides = Readonly<Record<string, Omit<HandlerOptions, 'durable' | 'raw'>>>;
+/** Options by the name of the durable. What a payload or an error class means is the handler's to say. */
+export type HandlerOverrides = Readonly<
+  Record<string, Omit<HandlerOptions, 'durable' | 'raw' | 'retryByError' | 'terminalErrors'>>
+>;
 
 /** Unacked messages the server hands out for one durable, to all processes together. Delayed retries count. */
 export const MAX_ACK_PENDING = 20_000;
@@ -57,6 +73,8 @@ const DEFAULTS = {
   concurrency: 16,
   maxDeliver: 5,
   backoffMs: [1_000, 5_000, 10_000],
+  retryByError: [],
+  terminalErrors: [],
   ackWaitMs: 30_000,
   timeoutMs: 20_000,
   raw: false,
@@ -68,6 +86,8 @@ export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerO
     concurrency: options.concurrency ?? DEFAULTS.concurrency,
     maxDeliver: options.maxDeliver ?? DEFAULTS.maxDeliver,
     backoffMs: options.backoffMs ?? DEFAULTS.backoffMs,
+    retryByError: options.retryByError ?? DEFAULTS.retryByError,
+    terminalErrors: options.terminalErrors ?? DEFAULTS.terminalErrors,
     ackWaitMs: options.ackWaitMs ?? DEFAULTS.ackWaitMs,
     timeoutMs: options.timeoutMs ?? DEFAULTS.timeoutMs,
     raw: options.raw ?? DEFAULTS.raw,
@@ -87,9 +107,7 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   if (options.timeoutMs >= options.ackWaitMs) {
     problems.push(`timeoutMs (${options.timeoutMs}) must be shorter than ackWaitMs (${options.ackWaitMs})`);
   }
-  if (options.backoffMs.length === 0 || options.backoffMs.some((delay) => !(delay >= 0))) {
-    problems.push('backoffMs must hold at least one delay, none below 0');
-  }
+  problems.push(...findRetryProblems(options));
   if (options.batch && !isPositiveInteger(options.batch.size)) {
     problems.push('batch.size must be a whole number above 0');
   }

@@ -9,7 +9,14 @@ export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.cont
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';
 export { ServerGaveUpError } from './server/advisory-sweeper.js';
 export { JetStreamServer } from './server/jetstream.server.js';
-export { describeRetryPolicy, type RetryPolicy } from './server/retry-policy.js';
+export {
+  describeRetryPolicy,
+  type Backoff,
+  type ErrorClass,
+  type ErrorRetry,
+  type ExponentialBackoff,
+  type RetryPolicy,
+} from './server/retry-policy.js';
 
 export { JetStreamClient, type JetStreamClientStatus } from './client/jetstream.client.js';
 export { JetStreamRecord, type JetStreamRecordOptions } from './client/jetstream-record.js';

@@ -59,7 +59,7 @@ export class DeadLetterQueue {
     const root = rootCause(cause);
     return {
       code: codeOf(root) ?? codeOf(cause) ?? 'UNKNOWN',
-      class: root.name,
+      class: classOf(root),
       message: cause.message.slice(0, MAX_MESSAGE_LENGTH),
       stack: (root.stack ?? '').slice(0, MAX_STACK_LENGTH),
       stream: info.stream,
@@ -89,6 +89,11 @@ function originalHeaders(headers: MsgHdrs | undefined): Record<string, string> {
 
 function rootCause(error: Error): Error {
   return error instanceof JetStreamError && error.cause instanceof Error ? error.cause : error;
+}
+
+/** Most classes leave `name` as they inherit it. */
+function classOf(error: Error): string {
+  return error.name === 'Error' ? error.constructor.name : error.name;
 }
 
 function codeOf(error: Error): string | undefined {

@@ -10,6 +10,7 @@ import {
 } from '../errors.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
+import { mostAttempts } from './retry-policy.js';
 import { createRouter, type ConsumerPlan, type Route } from './routes.js';
 import { outcomeOf, type Outcome } from './settle.js';
 
@@ -36,6 +37,7 @@ export interface Attempt {
 /** Turns deliveries into outcomes: route, decode, call the handler, catch what it throws. */
 export class Dispatcher {
   private readonly routeOf: (subject: string) => Route | undefined;
+  private readonly mostStarts: number;
 
   constructor(
     private readonly plan: ConsumerPlan,
@@ -43,6 +45,7 @@ export class Dispatcher {
     private readonly invoke: InvokeHandler,
   ) {
     this.routeOf = createRouter(plan.routes);
+    this.mostStarts = mostAttempts(plan.options) + CRASH_ALLOWANCE;
   }
 
   /** Routes and decodes. An attempt whose outcome is already clear carries it and must not be run. */
@@ -133,9 +136,9 @@ export class Dispatcher {
   }
 
   private refuse({ route, message, context }: Attempt): void {
-    const { durable, maxDeliver } = this.plan.options;
+    const { durable } = this.plan.options;
     if (!route) throw new UnroutableMessageError(`"${durable}" has no handler for "${message.subject}"`);
-    if (context.attempt > maxDeliver + CRASH_ALLOWANCE) {
+    if (context.attempt > this.mostStarts) {
       throw new CrashLoopError(
         `started ${context.attempt - 1} times by "${durable}" and never settled; its handler seems to kill the process`,
       );

@@ -1,4 +1,5 @@
 import type { MessageHandler } from '@nestjs/microservices';
+import { isDeepStrictEqual } from 'node:util';
 import { InvalidHandlerError } from '../errors.js';
 import {
   findProblems,
@@ -80,7 +81,7 @@ function mergeOptions(durable: string, members: readonly HandlerRegistration[]):
   const merged: Record<string, unknown> = {};
   for (const { options, pattern } of members) {
     for (const [key, value] of Object.entries(options)) {
-      if (key in merged && JSON.stringify(merged[key]) !== JSON.stringify(value)) {
+      if (key in merged && !isDeepStrictEqual(merged[key], value)) {
         throw new InvalidHandlerError(
           `durable "${durable}": handler of "${pattern}" sets ${key} to another value than its neighbour; give it once`,
         );

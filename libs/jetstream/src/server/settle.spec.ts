@@ -3,7 +3,12 @@ import { BadRequestException } from '@nestjs/common';
 import { RetryableError, TerminalError } from '../errors.js';
 import { decide, HANDLED, outcomeOf } from './settle.js';
 
-const policy = { maxDeliver: 5, backoffMs: [1_000, 5_000, 10_000] };
+const policy = {
+  maxDeliver: 5,
+  backoffMs: [1_000, 5_000, 10_000],
+  retryByError: [],
+  terminalErrors: [],
+};
 const failed = (error: unknown) => ({ kind: 'failed', error }) as const;
 
 describe('settlement', () => {

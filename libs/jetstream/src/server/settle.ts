@@ -1,8 +1,7 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
-import { BadRequestException } from '@nestjs/common';
-import { DeadLetterRequestedError, RetryableError, RetryRequestedError, TerminalError } from '../errors.js';
+import { DeadLetterRequestedError, RetryRequestedError } from '../errors.js';
 import type { HandlerDecision } from './jetstream.context.js';
-import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
+import { nextDelayMs, type RetryPolicy } from './retry-policy.js';
 
 /** What came of one attempt. */
 export type Outcome = { readonly kind: 'handled' } | { readonly kind: 'failed'; readonly error: unknown };
@@ -44,15 +43,8 @@ export function decide(
 ): Settlement {
   if (outcome.kind === 'handled') return ACK;
   const { error } = outcome;
-  if (isTerminal(error) || attempt >= policy.maxDeliver) return { verb: 'dead-letter', error };
-  const backoffMs = retryDelayMs(policy, attempt, random);
-  if (!(error instanceof RetryableError)) return { verb: 'nak', delayMs: backoffMs, error };
-  return { verb: 'nak', delayMs: error.delayMs ?? Math.max(backoffMs, error.notBeforeMs), error };
-}
-
-/** Invalid payloads (Nest's validation pipe throws `BadRequestException`) stay invalid at every attempt. */
-export function isTerminal(error: unknown): boolean {
-  return error instanceof TerminalError || error instanceof BadRequestException;
+  const delayMs = nextDelayMs(error, attempt, policy, random);
+  return delayMs === undefined ? { verb: 'dead-letter', error } : { verb: 'nak', delayMs, error };
 }
 
 /** Applies settlements. The only place that may ack or nak. */
