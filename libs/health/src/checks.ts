@@ -12,17 +12,20 @@ export function databaseCheck(dataSource: Pick<DataSource, 'query'>): HealthChec
   };
 }
 
-/** Down when a consumer of this process is stalled or stopped; the reason names each of them. */
+/** Down when a consumer of this process is stalled or stopped; the reason names each of them. A paused one is well. */
 export function consumersCheck(liveness: () => readonly ConsumerLiveness[]): HealthCheck {
   return {
     key: 'consumers',
     async check() {
       const consumers = liveness();
-      const broken = consumers.filter((consumer) => consumer.state !== 'running');
+      const broken = consumers.filter(({ state }) => state !== 'running' && state !== 'paused');
       if (broken.length > 0) {
         throw new Error(broken.map(describeConsumer).join('; '));
       }
-      return { running: consumers.map(nameOf) };
+      const inState = (wanted: ConsumerLiveness['state']) =>
+        consumers.filter(({ state }) => state === wanted).map(nameOf);
+      const paused = inState('paused');
+      return { running: inState('running'), ...(paused.length > 0 && { paused }) };
     },
   };
 }

@@ -144,6 +144,17 @@ describe('ready-made checks', () => {
     );
   });
 
+  it('is up while a consumer is paused, and says which', async () => {
+    const check = consumersCheck(() => [
+      { stream: 'ORDERS', consumer: 'payment-orders', state: 'paused', silentMs: 0 },
+      { stream: 'ORDERS', consumer: 'order-intake', state: 'running', silentMs: 3 },
+    ]);
+    await expect(check.check()).resolves.toEqual({
+      running: ['ORDERS/order-intake'],
+      paused: ['ORDERS/payment-orders'],
+    });
+  });
+
   it('lists the consumers that run', async () => {
     const check = consumersCheck(() => [
       { stream: 'ORDERS', consumer: 'payment-orders', state: 'running', silentMs: 3 },

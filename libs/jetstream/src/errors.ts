@@ -13,6 +13,11 @@ export class InvalidHandlerError extends JetStreamError {
   readonly code = 'JS_INVALID_HANDLER';
 }
 
+/** `pause` or `resume` named a durable that this process does not run. */
+export class UnknownDurableError extends JetStreamError {
+  readonly code = 'JS_UNKNOWN_DURABLE';
+}
+
 /** Throw from a handler when no later attempt can succeed: the message is dead-lettered at once. */
 export class TerminalError extends JetStreamError {
   readonly code: string = 'JS_TERMINAL';

@@ -71,5 +71,6 @@ export {
   RetryRequestedError,
   TerminalError,
   UndecodableMessageError,
+  UnknownDurableError,
   UnroutableMessageError,
 } from './errors.js';

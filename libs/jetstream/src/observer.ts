@@ -1,5 +1,8 @@
-/** How a delivery was settled. `released` = given back unstarted, because the process is shutting down. */
-export type SettlementOutcome = 'handled' | 'retried' | 'dead-lettered' | 'released';
+/**
+ * How a delivery was settled. `terminated` = ended by its handler without a dead letter, `released` = given back
+ * unstarted, because the process is shutting down or the consumer is paused.
+ */
+export type SettlementOutcome = 'handled' | 'terminated' | 'retried' | 'dead-lettered' | 'released';
 
 /** One delivery after its settlement was sent to the server. */
 export interface SettledDelivery {
@@ -17,6 +20,8 @@ export interface SettledDelivery {
   readonly outcome: SettlementOutcome;
   /** What the handler, a pipe or a guard threw; absent when handled. */
   readonly error?: unknown;
+  /** What the handler gave to `context.terminate`, for `terminated`. */
+  readonly reason?: string | undefined;
   /** Delay asked of the server before the next attempt, for `retried`. */
   readonly retryDelayMs?: number | undefined;
   /** Time the handler ran, in milliseconds. 0 when it did not run. */
@@ -57,7 +62,8 @@ export interface ConsumerPosition {
 export interface ConsumerLiveness {
   readonly stream: string;
   readonly consumer: string;
-  readonly state: 'running' | 'stalled' | 'stopped';
+  /** `paused` by this process and `running` are well; a `stalled` one is being restored. */
+  readonly state: 'running' | 'paused' | 'stalled' | 'stopped';
   /** Milliseconds since the server last sent a message or a heartbeat. */
   readonly silentMs: number;
 }

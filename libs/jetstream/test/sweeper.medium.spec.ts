@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Controller, type INestApplication } from '@nestjs/common';
-import { EventPattern } from '@slipstream/jetstream';
+import { Ctx } from '@nestjs/microservices';
+import { EventPattern, JetStreamContext } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { Bystander, startTestApp, testStream, type TestStream } from './harness.js';
 
@@ -44,6 +45,11 @@ describe('a consumer configured elsewhere', () => {
       const advisories = await bystander.messages('ADVISORIES');
       return advisories.some(({ data }) => Buffer.from(data).toString().includes(foreign));
     });
+  }
+
+  async function letForeignConsumerTerminate(): Promise<void> {
+    const consumer = await jetstream(bystander.nc).consumers.get(stream.name, foreign);
+    (await consumer.next({ expires: 5_000 }))?.term('cannot be read');
   }
 
   const letters = () => bystander.messages(`${stream.name}_DLQ`);
@@ -90,12 +96,42 @@ describe('a consumer configured elsewhere', () => {
     await start();
     await createForeignConsumer();
     await bystander.publish(stream.subject('a'), '"poison"');
-    const consumer = await jetstream(bystander.nc).consumers.get(stream.name, foreign);
-    (await consumer.next({ expires: 5_000 }))?.term('cannot be read');
+    await letForeignConsumerTerminate();
     const [letter] = await waitFor('the dead letter', async () => {
       const found = await letters();
       return found.length > 0 && found;
     });
     expect(letter?.header('dead-letter-message')).toContain('cannot be read');
+  });
+
+  it('has nothing dead-lettered that a handler terminated on purpose', async () => {
+    const durable = uniqueName('d');
+    @Controller()
+    class Terminating {
+      @EventPattern(stream.subject('a'), { durable })
+      on(@Ctx() context: JetStreamContext): void {
+        context.terminate('the order is gone');
+      }
+    }
+    const { app, settled } = await startTestApp(stream, [Terminating]);
+    apps.push(app);
+    await createForeignConsumer();
+    await bystander.publish(stream.subject('a'), '"obsolete"');
+    await waitFor(
+      'its end',
+      async () => (await bystander.consumer(stream.name, durable)).num_ack_pending === 0,
+    );
+    const ended = await waitFor('its report', () => settled.find(({ consumer }) => consumer === durable));
+    expect(ended).toMatchObject({ outcome: 'terminated', reason: 'the order is gone', error: undefined });
+    // Its advisory was stored before this one, which is swept.
+    await letForeignConsumerTerminate();
+    await waitFor('the advisory of another consumer', async () => (await letters()).length > 0);
+    expect((await letters()).map((letter) => letter.header('dead-letter-consumer'))).toEqual([foreign]);
+    const advisories = (await bystander.messages('ADVISORIES')).map(({ data }) =>
+      Buffer.from(data).toString(),
+    );
+    expect(advisories.filter((advisory) => advisory.includes(durable))).toEqual([
+      expect.stringContaining('the order is gone'),
+    ]);
   });
 });

@@ -9,6 +9,7 @@ const DELIVERY_MESSAGE = 'delivery settled';
 
 const LEVEL_OF: Readonly<Record<SettledDelivery['outcome'], Level>> = {
   handled: 'info',
+  terminated: 'info',
   retried: 'warn',
   'dead-lettered': 'error',
   released: 'debug',
@@ -85,6 +86,7 @@ function fieldsOf(delivery: SettledDelivery): object {
     attempt: delivery.attempt,
     sequence: delivery.sequence,
     outcome: delivery.outcome,
+    reason: delivery.reason,
     duration_ms: roundToMicroseconds(delivery.durationMs),
     age_ms: roundToMicroseconds(delivery.ageMs),
     error: delivery.error === undefined ? undefined : describe(delivery.error),

@@ -8,6 +8,8 @@ const MAX_SUBJECTS = 200;
 
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+const OUTCOMES = ['handled', 'terminated', 'retried', 'dead-lettered', 'released'] as const;
+
 type OutcomeCounts = Record<SettlementOutcome, number>;
 
 /** Counts of one consumer by pattern and outcome. */
@@ -57,7 +59,7 @@ export class TransportMetrics {
     const { pattern, outcome } = delivery;
     let outcomes = counts.get(pattern);
     if (outcomes === undefined) {
-      outcomes = { handled: 0, retried: 0, 'dead-lettered': 0, released: 0 };
+      outcomes = { handled: 0, terminated: 0, retried: 0, 'dead-lettered': 0, released: 0 };
       counts.set(pattern, outcomes);
     }
     outcomes[outcome] += 1;
@@ -65,7 +67,7 @@ export class TransportMetrics {
       return;
     }
     this.duration.observe({ status: outcome }, delivery.durationMs / 1_000);
-    if (outcome !== 'handled') {
+    if (outcome !== 'handled' && outcome !== 'terminated') {
       this.errors.inc();
     }
   }
@@ -126,7 +128,7 @@ function drainConsumer(
   take: (labels: Record<'subject' | 'consumer' | 'outcome', string>, count: number) => void,
 ): void {
   for (const [subject, outcomes] of counts) {
-    for (const outcome of ['handled', 'retried', 'dead-lettered', 'released'] as const) {
+    for (const outcome of OUTCOMES) {
       if (outcomes[outcome] > 0) {
         take({ subject, consumer, outcome }, outcomes[outcome]);
         outcomes[outcome] = 0;

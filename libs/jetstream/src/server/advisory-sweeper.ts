@@ -6,6 +6,7 @@ import type { StreamDefinition } from '../topology/stream-definition.js';
 import { ADVISORY_STREAM } from '../topology/topology.js';
 import type { DeadLetterQueue } from './dead-letter.js';
 import type { ConsumerPlan } from './routes.js';
+import { TERMINATED_BY_HANDLER } from './settle.js';
 
 /** The server stopped delivering a message to a consumer whose limit is set on the server. */
 export class ServerGaveUpError extends JetStreamError {
@@ -23,7 +24,7 @@ interface Advisory {
 
 /**
  * Copies messages to their dead-letter stream that the server gave up on, because a consumer was configured elsewhere
- * with a limit, or because somebody terminated them. The advisories wait in a stream while nobody reads them.
+ * with a limit, or because somebody terminated them outside this transport. The advisories wait in a stream while nobody reads them.
  */
 export class AdvisorySweeper {
   private readonly logger = new Logger(AdvisorySweeper.name);
@@ -54,7 +55,7 @@ export class AdvisorySweeper {
   private async sweep(payload: Uint8Array): Promise<void> {
     const advisory = parseAdvisory(payload);
     const stream = this.streams.find(({ name }) => name === advisory?.stream);
-    if (!advisory || !stream) return;
+    if (!advisory || !stream || advisory.reason?.startsWith(TERMINATED_BY_HANDLER)) return;
     const message = await (
       await this.manager()
     ).streams.getMessage(stream.name, { seq: advisory.stream_seq });

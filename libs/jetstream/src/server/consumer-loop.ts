@@ -4,23 +4,14 @@ import type { JetStreamConnection } from '../connection.js';
 import { windowOf } from '../handler.options.js';
 import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
-import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
+import { parseDeliveryInfo } from './delivery-info.js';
+import { HeldDeliveries, type Delivery } from './held-deliveries.js';
 import { PullSubscription } from './pull-subscription.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
 const WATCH_INTERVAL_MS = 1_000;
-/** Bytes held beyond which nothing more is asked for, whatever the window allows. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
-
-export interface Delivery {
-  readonly message: Msg;
-  readonly info: DeliveryInfo;
-  readonly receivedAt: number;
-  /** Size of the body. */
-  readonly bytes: number;
-}
 
 /**
  * Keeps one durable consumer busy: pulls what it can take, starts at most `concurrency` units of work, extends the ack
@@ -31,12 +22,13 @@ export class ConsumerLoop {
   private readonly pull: PullSubscription;
   private readonly queue: Delivery[] = [];
   private readonly suspects: Delivery[] = [];
-  private readonly held = new Set<Delivery>();
+  private readonly held = new HeldDeliveries();
   private readonly window: number;
-  private heldBytes = 0;
   private running = 0;
   private isIsolating = false;
   private state: ConsumerLiveness['state'] = 'stopped';
+  /** Pausing and resuming, one after the other in the order they were asked for. */
+  private transition: Promise<void> = Promise.resolve();
   private lingering: NodeJS.Timeout | undefined;
   private lingerPassed = false;
   private timers: NodeJS.Timeout[] = [];
@@ -71,21 +63,43 @@ export class ConsumerLoop {
     ];
   }
 
+  get durable(): string {
+    return this.plan.options.durable;
+  }
+
   /** The connection came back; what the server was asked before is void. */
-  resume(): void {
-    if (this.state === 'stopped') return;
+  reconnected(): void {
+    if (!this.mayStart()) return;
     this.pull.reset();
     this.schedule();
+  }
+
+  /** Takes nothing new and gives back what was not started. What runs goes on: it may be what asked for the pause. */
+  pause(): Promise<void> {
+    return this.inOrder(async () => {
+      if (!this.mayStart()) return;
+      this.state = 'paused';
+      await this.withdraw();
+      this.logger.log({ consumer: this.durable }, 'consumer paused');
+    });
+  }
+
+  resume(): Promise<void> {
+    return this.inOrder(async () => {
+      if (this.state !== 'paused') return;
+      this.state = 'running';
+      this.pull.start();
+      this.schedule();
+      this.logger.log({ consumer: this.durable }, 'consumer resumed');
+    });
   }
 
   /** Takes nothing new, gives back what was not started, and resolves when what runs has been settled. */
   async stop(timeoutMs: number): Promise<void> {
     if (this.state === 'stopped') return;
     this.state = 'stopped';
-    clearTimeout(this.lingering);
-    await this.pull.stop();
-    const unstarted = [...this.queue.splice(0), ...this.suspects.splice(0)];
-    await Promise.all([this.giveBack(unstarted), this.drain(timeoutMs)]);
+    await this.transition;
+    await Promise.all([this.withdraw(), this.drain(timeoutMs)]);
     for (const timer of this.timers) clearInterval(timer);
   }
 
@@ -93,26 +107,42 @@ export class ConsumerLoop {
     const state = this.state === 'running' && this.pull.isSilent ? 'stalled' : this.state;
     return {
       stream: this.plan.stream.name,
-      consumer: this.plan.options.durable,
+      consumer: this.durable,
       state,
       silentMs: this.pull.silentMs,
     };
   }
 
+  private inOrder(step: () => Promise<void>): Promise<void> {
+    const done = this.transition.then(step);
+    this.transition = done.catch(() => undefined);
+    return done;
+  }
+
+  private async withdraw(): Promise<void> {
+    clearTimeout(this.lingering);
+    this.lingering = undefined;
+    this.lingerPassed = false;
+    await this.pull.stop();
+    await this.giveBack([...this.queue.splice(0), ...this.suspects.splice(0)]);
+  }
+
+  private mayStart(): boolean {
+    return this.state === 'running' || this.state === 'stalled';
+  }
+
   private receive(message: Msg): void {
     const info = parseDeliveryInfo(message.reply);
     if (!info) return;
-    const delivery = { message, info, receivedAt: Date.now(), bytes: message.data.length };
-    this.held.add(delivery);
-    this.heldBytes += delivery.bytes;
+    const delivery = this.held.add(message, info);
     if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
     else void this.enqueueRepeated(delivery);
   }
 
   private async enqueueRepeated(delivery: Delivery): Promise<void> {
     const isSuspect = await this.processor.isSuspect(delivery);
-    if (this.state === 'stopped') await this.giveBack([delivery]);
-    else this.enqueue(isSuspect ? this.suspects : this.queue, delivery);
+    if (this.mayStart()) this.enqueue(isSuspect ? this.suspects : this.queue, delivery);
+    else await this.giveBack([delivery]);
   }
 
   private enqueue(queue: Delivery[], delivery: Delivery): void {
@@ -121,26 +151,20 @@ export class ConsumerLoop {
   }
 
   private async giveBack(deliveries: readonly Delivery[]): Promise<void> {
-    this.letGo(deliveries);
+    this.held.letGo(deliveries);
     await this.processor.giveBack(deliveries);
   }
 
-  private letGo(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) {
-      if (this.held.delete(delivery)) this.heldBytes -= delivery.bytes;
-    }
-  }
-
   private schedule(): void {
-    if (this.state === 'stopped') return;
+    if (!this.mayStart()) return;
     if (this.suspects.length > 0) this.runSuspect();
     while (!this.isIsolating && this.running < this.plan.options.concurrency) {
       const unit = this.takeUnit();
       if (unit.length === 0) break;
       this.run(unit, () => this.processor.process(unit));
     }
-    if (this.state === 'running' && this.heldBytes < MAX_HELD_BYTES) {
-      this.attempt(() => this.pull.topUp(this.window - this.held.size, this.window));
+    if (this.state === 'running' && !this.held.isFull) {
+      this.attempt(() => this.pull.topUp(this.window - this.held.count, this.window));
     }
   }
 
@@ -183,13 +207,13 @@ export class ConsumerLoop {
     this.running++;
     const end = () => {
       this.running--;
-      this.letGo(unit);
+      this.held.letGo(unit);
       this.isIsolating = this.suspects.length > 0;
       this.schedule();
       if (this.running === 0) this.idle?.();
     };
     work().then(end, (error: unknown) => {
-      this.logger.error({ err: error, consumer: this.plan.options.durable }, 'deliveries left unsettled');
+      this.logger.error({ err: error, consumer: this.durable }, 'deliveries left unsettled');
       end();
     });
   }
@@ -207,9 +231,8 @@ export class ConsumerLoop {
   }
 
   private extendHeld(): void {
-    const longAgo = Date.now() - this.plan.options.ackWaitMs / 3;
-    for (const delivery of this.held) {
-      if (delivery.receivedAt <= longAgo) this.attempt(() => this.processor.extend(delivery));
+    for (const delivery of this.held.olderThan(this.plan.options.ackWaitMs / 3)) {
+      this.attempt(() => this.processor.extend(delivery));
     }
   }
 
@@ -226,14 +249,14 @@ export class ConsumerLoop {
     try {
       action();
     } catch (error) {
-      this.logger.debug({ err: error, consumer: this.plan.options.durable }, 'could not reach the server');
+      this.logger.debug({ err: error, consumer: this.durable }, 'could not reach the server');
     }
   }
 
   private async recover(reason: string): Promise<void> {
     if (this.state !== 'running') return;
     this.state = 'stalled';
-    this.logger.warn({ consumer: this.plan.options.durable, reason }, 'consumer stalled, restoring it');
+    this.logger.warn({ consumer: this.durable, reason }, 'consumer stalled, restoring it');
     for (let round = 0; this.isStalled(); round++) {
       await delay(RECOVERY_DELAYS_MS[Math.min(round, RECOVERY_DELAYS_MS.length - 1)] ?? 0);
       if (!this.isStalled()) return;
@@ -242,10 +265,10 @@ export class ConsumerLoop {
         // A stop that came meanwhile must not be undone.
         if (!this.isStalled()) return;
         this.state = 'running';
-        this.resume();
-        this.logger.log({ consumer: this.plan.options.durable }, 'consumer restored');
+        this.reconnected();
+        this.logger.log({ consumer: this.durable }, 'consumer restored');
       } catch (error) {
-        this.logger.warn({ err: error, consumer: this.plan.options.durable }, 'consumer not restored yet');
+        this.logger.warn({ err: error, consumer: this.durable }, 'consumer not restored yet');
       }
     }
   }

@@ -1,13 +1,14 @@
 import type { SettledDelivery, SettlementOutcome, TransportObserver } from '../observer.js';
 import type { AttemptLedger } from './attempt-ledger.js';
-import type { Delivery } from './consumer-loop.js';
 import type { DeadLetterQueue } from './dead-letter.js';
 import type { Attempt, Dispatcher } from './dispatch.js';
 import type { ConsumerPlan } from './routes.js';
+import type { Delivery } from './held-deliveries.js';
 import { decide, HANDLED, type Settlement, type Settler } from './settle.js';
 
 const OUTCOMES: Record<Settlement['verb'], SettlementOutcome> = {
   ack: 'handled',
+  terminate: 'terminated',
   nak: 'retried',
   'dead-letter': 'dead-lettered',
 };
@@ -158,7 +159,8 @@ export class DeliveryProcessor {
       outcome: OUTCOMES[settlement.verb],
       durationMs,
       ageMs: Date.now() - info.timestampMs,
-      error: settlement.verb === 'ack' ? undefined : settlement.error,
+      error: 'error' in settlement ? settlement.error : undefined,
+      reason: settlement.verb === 'terminate' ? settlement.reason : undefined,
       retryDelayMs: settlement.verb === 'nak' ? settlement.delayMs : undefined,
     };
   }

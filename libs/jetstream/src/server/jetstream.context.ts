@@ -6,7 +6,8 @@ import { readHeaders } from './headers.js';
 /** What a handler asked for instead of the ordinary settlement. Applied once, after the handler returned. */
 export type HandlerDecision =
   | { readonly kind: 'retry'; readonly delayMs: number | undefined }
-  | { readonly kind: 'dead-letter'; readonly reason: string };
+  | { readonly kind: 'dead-letter'; readonly reason: string }
+  | { readonly kind: 'terminate'; readonly reason: string };
 
 /** One delivery, as `@Ctx()` of a handler. */
 export class JetStreamContext extends BaseRpcContext<[Msg]> {
@@ -85,6 +86,14 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
   /** Asks for the dead-letter stream without another attempt. */
   deadLetter(reason: string): void {
     this.#decision = { kind: 'dead-letter', reason };
+  }
+
+  /**
+   * Ends the message for this consumer without another attempt and without a dead letter, for what is known to be
+   * obsolete. The server announces `reason`, and the log keeps it.
+   */
+  terminate(reason: string): void {
+    this.#decision = { kind: 'terminate', reason };
   }
 
   /** @internal */

@@ -3,7 +3,7 @@ import { Server, type CustomTransportStrategy, type MessageHandler } from '@nest
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { JetStreamConnection } from '../connection.js';
-import { InvalidHandlerError } from '../errors.js';
+import { InvalidHandlerError, UnknownDurableError } from '../errors.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions } from '../handler.options.js';
 import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
@@ -73,7 +73,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       const attempts = await AttemptLedger.open(() => connection.openAttempts());
       this.loops = running.map((plan) => this.createLoop(plan, attempts));
       for (const loop of this.loops) loop.start();
-      connection.onReconnect(() => this.loops.forEach((loop) => loop.resume()));
+      connection.onReconnect(() => this.loops.forEach((loop) => loop.reconnected()));
       this._status$.next('listening');
       callback();
     } catch (error) {
@@ -105,9 +105,30 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     return this.loops.map((loop) => loop.liveness);
   }
 
+  /**
+   * Lets this process take nothing more for a durable: what it holds and has not started is given back without
+   * consuming an attempt, what runs goes on. Resolves when it is given back. Lasts until `resume`, over reconnects.
+   * @throws UnknownDurableError
+   */
+  async pause(durable: string): Promise<void> {
+    await Promise.all(this.loopsOf(durable).map((loop) => loop.pause()));
+  }
+
+  /** @throws UnknownDurableError */
+  async resume(durable: string): Promise<void> {
+    await Promise.all(this.loopsOf(durable).map((loop) => loop.resume()));
+  }
+
   /** Position of every declared consumer, asked of the server. */
   positions(): Promise<ConsumerPosition[]> {
     return this.parts.topology.positions(this.plans);
+  }
+
+  private loopsOf(durable: string): ConsumerLoop[] {
+    const loops = this.loops.filter((loop) => loop.durable === durable);
+    if (loops.length > 0) return loops;
+    const known = this.plans.map(({ options }) => options.durable).join(', ') || 'none';
+    throw new UnknownDurableError(`this process runs no durable "${durable}"; it runs ${known}`);
   }
 
   private async stopLoops(): Promise<void> {

@@ -31,7 +31,7 @@ export interface PullListener {
  * own `consume()` asks for the next batch as messages arrive, whether or not anybody handled them.
  */
 export class PullSubscription {
-  private readonly inbox: string;
+  private inbox = '';
   private readonly nextSubject: string;
   private subscription: Subscription | undefined;
   private outstanding = 0;
@@ -40,14 +40,17 @@ export class PullSubscription {
 
   constructor(
     private readonly nc: NatsConnection,
-    { stream, consumer, inboxPrefix }: PullTarget,
+    private readonly target: PullTarget,
     private readonly listener: PullListener,
   ) {
-    this.inbox = createInbox(inboxPrefix);
+    const { stream, consumer } = target;
     this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   }
 
   start(): void {
+    // A request the server still knows from before would be answered too, above the window.
+    this.inbox = createInbox(this.target.inboxPrefix);
+    this.outstanding = 0;
     // An exception that leaves this callback would end the client's socket reader.
     this.subscription = this.nc.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
@@ -99,7 +102,9 @@ export class PullSubscription {
   async stop(): Promise<void> {
     const { subscription } = this;
     this.subscription = undefined;
-    if (subscription && !this.nc.isClosed()) await subscription.drain();
+    this.outstanding = 0;
+    // A refused permission has closed the subscription already.
+    if (subscription && !subscription.isClosed() && !this.nc.isClosed()) await subscription.drain();
   }
 
   private receive(message: Msg): void {

@@ -59,5 +59,9 @@ describe('settlement', () => {
     expect(outcomeOf(undefined)).toBe(HANDLED);
     expect(outcomeOf({ kind: 'retry', delayMs: 7 })).toMatchObject({ error: { delayMs: 7 } });
     expect(outcomeOf({ kind: 'dead-letter', reason: 'why' })).toMatchObject({ error: { message: 'why' } });
+    expect(decide(outcomeOf({ kind: 'terminate', reason: 'why' }), 5, policy)).toEqual({
+      verb: 'terminate',
+      reason: 'why',
+    });
   });
 });

@@ -4,14 +4,24 @@ import type { HandlerDecision } from './jetstream.context.js';
 import { nextDelayMs, type RetryPolicy } from './retry-policy.js';
 
 /** What came of one attempt. */
-export type Outcome = { readonly kind: 'handled' } | { readonly kind: 'failed'; readonly error: unknown };
+export type Outcome =
+  | { readonly kind: 'handled' }
+  | { readonly kind: 'terminated'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly error: unknown };
 
 export type Settlement =
   | { readonly verb: 'ack' }
+  | { readonly verb: 'terminate'; readonly reason: string }
   | { readonly verb: 'nak'; readonly delayMs: number; readonly error: unknown }
   | { readonly verb: 'dead-letter'; readonly error: unknown };
 
 export const HANDLED: Outcome = { kind: 'handled' };
+
+/**
+ * Begins the reason of every termination that a handler asked for. The server's advisory repeats it, by which the sweeper
+ * tells what is meant to be gone from what somebody else's consumer gave up on.
+ */
+export const TERMINATED_BY_HANDLER = 'slipstream handler: ';
 
 const ACK: Settlement = { verb: 'ack' };
 const DEAD_LETTER_RETRY_MS = 5_000;
@@ -31,6 +41,8 @@ export function outcomeOf(decision: HandlerDecision | undefined): Outcome {
       };
     case 'dead-letter':
       return { kind: 'failed', error: new DeadLetterRequestedError(decision.reason) };
+    case 'terminate':
+      return { kind: 'terminated', reason: decision.reason };
   }
 }
 
@@ -42,12 +54,13 @@ export function decide(
   random: () => number = Math.random,
 ): Settlement {
   if (outcome.kind === 'handled') return ACK;
+  if (outcome.kind === 'terminated') return { verb: 'terminate', reason: outcome.reason };
   const { error } = outcome;
   const delayMs = nextDelayMs(error, attempt, policy, random);
   return delayMs === undefined ? { verb: 'dead-letter', error } : { verb: 'nak', delayMs, error };
 }
 
-/** Applies settlements. The only place that may ack or nak. */
+/** Applies settlements. The only place that may ack, nak or terminate. */
 export class Settler {
   private acknowledged: Msg[] = [];
 
@@ -65,6 +78,9 @@ export class Settler {
     switch (settlement.verb) {
       case 'ack':
         this.acknowledge(message);
+        return settlement;
+      case 'terminate':
+        message.respond(encoder.encode(`+TERM ${TERMINATED_BY_HANDLER}${settlement.reason}`));
         return settlement;
       case 'nak':
         negativelyAcknowledge(message, settlement.delayMs);
