@@ -1,6 +1,6 @@
 import { Ctx, EventPattern as NestEventPattern, Payload } from '@nestjs/microservices';
-import type { HandlerOptions } from './handler.options.js';
-import type { JetStreamContext } from './server/jetstream.context.js';
+import type { BatchOptions, HandlerOptions } from './handler.options.js';
+import type { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 
 /** Transport id of handlers that belong to JetStream, for hybrid applications with several transports. */
 export const JETSTREAM_TRANSPORT = Symbol.for('slipstream.jetstream');
@@ -19,16 +19,32 @@ export interface EventType<Event> {
   decode(wire: unknown): Event;
 }
 
+/** Options of a handler that takes whole batches. */
+export type BatchHandlerOptions = HandlerOptions & { readonly batch: BatchOptions };
+
+type SingleHandler<Event> = (event: Event, context: JetStreamContext) => unknown;
+type BatchHandler<Event> = (events: readonly Event[], context: JetStreamBatchContext) => unknown;
+type DecoratorOf<Accepted> = <Handler extends Accepted>(
+  target: object,
+  key: string | symbol,
+  descriptor: TypedPropertyDescriptor<Handler>,
+) => void;
+
 /**
  * Declares a handler for every version of an event (subject `<name>.*`). The compiler checks that the handler's first
- * parameter is the event of the contract and its second, if any, the context.
+ * parameter is the event of the contract, or with `batch` an array of them, and its second, if any, the context.
+ * `context.messages[i]` of a batch brought `events[i]`.
  */
-export function OnEvent<Event>(type: EventType<Event>, options: HandlerOptions) {
-  return <Handler extends (event: Event, context: JetStreamContext) => unknown>(
-    target: object,
-    key: string | symbol,
-    descriptor: TypedPropertyDescriptor<Handler>,
-  ): void => {
+export function OnEvent<Event>(
+  type: EventType<Event>,
+  options: BatchHandlerOptions,
+): DecoratorOf<BatchHandler<Event>>;
+export function OnEvent<Event>(
+  type: EventType<Event>,
+  options: HandlerOptions & { readonly batch?: never },
+): DecoratorOf<SingleHandler<Event>>;
+export function OnEvent(type: EventType<unknown>, options: HandlerOptions): MethodDecorator {
+  return (target, key, descriptor) => {
     Payload()(target, key, 0);
     Ctx()(target, key, 1);
     EventPattern(`${type.name}.*`, options)(target, key, descriptor);

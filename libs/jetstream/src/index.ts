@@ -3,7 +3,13 @@ export type { JetStreamOptions } from './jetstream.options.js';
 export { connectJetStream } from './connect-jetstream.js';
 export { JetStreamConnection } from './connection.js';
 
-export { EventPattern, JETSTREAM_TRANSPORT, OnEvent, type EventType } from './event-pattern.decorator.js';
+export {
+  EventPattern,
+  JETSTREAM_TRANSPORT,
+  OnEvent,
+  type BatchHandlerOptions,
+  type EventType,
+} from './event-pattern.decorator.js';
 export type { BatchOptions, HandlerOptions, HandlerOverrides } from './handler.options.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';

@@ -19,6 +19,7 @@ import {
 import { Payload } from '@nestjs/microservices';
 import {
   EventPattern,
+  JetStreamBatchContext,
   JetStreamContext,
   OnEvent,
   TerminalError,
@@ -204,6 +205,25 @@ describe('Nest features on handlers', () => {
     expect(seen).toEqual([
       [1, `${type.name}.v1`],
       [1, `${type.name}.v2`],
+    ]);
+  });
+
+  it('take the events of a batch with @OnEvent', async () => {
+    const type = { name: stream.subject('created'), decode: (wire: unknown) => wire as { n: number } };
+
+    @Controller()
+    class Batched {
+      @OnEvent(type, { durable, batch: { size: 10, lingerMs: 50 } })
+      on(events: readonly { n: number }[], { messages }: JetStreamBatchContext): void {
+        events.forEach(({ n }, index) => seen.push([n, messages[index]?.subject]));
+      }
+    }
+    await start(Batched);
+    for (const n of [1, 2]) await bystander.publish(`${type.name}.v${n}`, JSON.stringify({ n }));
+    await waitFor('both events', () => seen.length === 2);
+    expect(seen).toEqual([
+      [1, `${type.name}.v1`],
+      [2, `${type.name}.v2`],
     ]);
   });
 
