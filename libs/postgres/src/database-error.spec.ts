@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { QueryFailedError } from 'typeorm';
-import { isDatabaseUnavailable } from './unavailable.interceptor.js';
+import { isDatabaseUnavailable } from './database-error.js';
 
 const withCode = (code: string) => Object.assign(new Error('database'), { code });
 
 describe('an unavailable database', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', '57P01', '57P03', '08006', '53300'])(
+  it.each(['ECONNREFUSED', 'ECONNRESET', '57P01', '57P03', '08006', '53300', '55P03', '57014', '40P01'])(
     'is told by the code %s',
     (code) => {
       expect(isDatabaseUnavailable(withCode(code))).toBe(true);

@@ -1,0 +1,31 @@
+/**
+ * What a later attempt may find otherwise: connection exceptions, deadlocks and serialization failures, a server that
+ * was made read-only, exhausted resources, locks and statements that took too long, a server that starts, stops or
+ * cannot reach its disk.
+ */
+const UNAVAILABLE_STATES = /^(08\w{3}|40001|40P01|25006|53\w{3}|55P03|57014|57P0[123]|58\w{3})$/;
+const UNAVAILABLE_SYSTEM_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
+/** The driver gives these errors no code. */
+const UNAVAILABLE_MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+
+/** SQLSTATE or system code of an error of the database or of TypeORM around it. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  const { code } = cause(error) ?? {};
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** True when the database could not do it now, whatever was asked. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  const origin = cause(error);
+  if (!origin) return false;
+  const { code } = origin;
+  if (typeof code === 'string') return UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code);
+  return UNAVAILABLE_MESSAGES.test(origin.message);
+}
+
+function cause(error: unknown): (Error & { code?: unknown }) | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { driverError } = error as { driverError?: unknown };
+  return driverError instanceof Error && driverError !== error ? cause(driverError) : error;
+}
