@@ -1,14 +1,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CreateInbox1763700000000 } from '@slipstream/idempotency';
-import { JetStreamPublisher } from '@slipstream/jetstream';
+import { JetStreamPublisher, JetStreamServer } from '@slipstream/jetstream';
 import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
+import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
+import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { IntakeController } from './intake.controller.js';
 import { CreateOrders1763700000002 } from './migrations/create-orders.js';
+import { DeriveOrderStatus1763700000010 } from './migrations/derive-order-status.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
 import { OrdersService } from './orders.service.js';
+import { SagaService } from './saga.service.js';
 import { SettlementController } from './settlement.controller.js';
 
 @Module({})
@@ -21,7 +25,12 @@ export class AppModule {
           name: 'order-service',
           config,
           schema: 'orders',
-          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateOrders1763700000002],
+          migrations: [
+            CreateInbox1763700000000,
+            CreateOutbox1763700000001,
+            CreateOrders1763700000002,
+            DeriveOrderStatus1763700000010,
+          ],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
@@ -29,7 +38,19 @@ export class AppModule {
         }),
       ],
       controllers: [OrdersController, IntakeController, SettlementController],
-      providers: [{ provide: CONFIG, useValue: config }, OrdersService, OrdersRepository],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        {
+          provide: CONSUMER_POSITIONS,
+          inject: [JetStreamServer],
+          useFactory: (server: JetStreamServer) => () => server.positions(),
+        },
+        OrdersService,
+        SagaService,
+        HousekeepingService,
+        OrdersRepository,
+        IdempotencyKeysRepository,
+      ],
     };
   }
 }

@@ -10,6 +10,10 @@ const versionsSchema = z
 const schema = serviceEnvironment.extend({
   PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
   ORDER_CREATED_VERSIONS: versionsSchema.default(['v1']),
+  /** Seconds after which an order that did not settle is cancelled. */
+  ORDER_TIMEOUT: z.coerce.number().positive().default(1_800),
+  /** Seconds for which an Idempotency-Key stands for its order. */
+  IDEMPOTENCY_KEY_RETENTION: z.coerce.number().positive().default(86_400),
 });
 
 export type Config = z.infer<typeof schema>;

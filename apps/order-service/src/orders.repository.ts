@@ -1,103 +1,125 @@
 import { Injectable } from '@nestjs/common';
-import type { EventBase, OrderCreated } from '@slipstream/contracts';
+import type { OrderCreated } from '@slipstream/contracts';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { OrderDto, OrderEventDto, OrderStatus, OrderSummaryDto } from './orders.dto.js';
 
-/** The parts of an order that other services decide. */
-export interface OrderProgress {
-  readonly payment?: 'completed' | 'failed';
-  readonly inventory?: 'reserved' | 'rejected';
-  readonly reason?: string;
+/** What other services say about an order. */
+export interface OrderFacts {
+  readonly orderId: string;
+  readonly payment?: 'completed' | 'failed' | undefined;
+  readonly inventory?: 'reserved' | 'rejected' | undefined;
+  /** Why the order cannot be, in words. */
+  readonly reason?: string | undefined;
 }
 
+/** Where a statement left an order. */
 export interface OrderState {
+  readonly orderId: string;
   readonly status: OrderStatus;
-  readonly payment: 'pending' | 'completed' | 'failed';
-  readonly inventory: 'pending' | 'reserved' | 'rejected';
   readonly reason: string | null;
-  /** False while only the outcome of the order is known and not yet the order. */
-  readonly isRegistered: boolean;
 }
 
-const STATE = 'status, payment, inventory, reason, customer_id IS NOT NULL AS "isRegistered"';
-const SUMMARY = `order_id AS "orderId", status, customer_id AS "customerId", currency, total_minor AS "totalMinor",
-  reason, created_at AS "createdAt"`;
+/** A line of an order's history. */
+export interface HistoryEntry {
+  readonly orderId: string;
+  readonly event: string;
+  readonly messageId: string;
+}
 
+const STATE = 'o.order_id AS "orderId", o.status, o.reason';
+const SUMMARY = `order_id AS "orderId", status, customer_id AS "customerId", currency, total_minor AS "totalMinor",
+  CASE WHEN status = 'cancelled' THEN reason END AS reason, created_at AS "createdAt"`;
+
+/**
+ * Orders and their history. The table derives the status from facts that are written once and never change, so that
+ * events may come late, again and in any order. Every statement takes its rows in the order of their ids: two batches
+ * over the same orders wait for each other and never deadlock.
+ */
 @Injectable()
 export class OrdersRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /**
-   * Ties an idempotency key to an order. A concurrent request with the same key waits here until the first commits.
-   * @returns what the key was tied to before, or undefined when it is new
+   * Writes orders, whose outcomes may be known already. `orders` names each order once.
+   * @returns the orders that were not registered before
    */
-  async claimKey(
-    tx: EntityManager,
-    key: string,
-    fingerprint: string,
-    orderId: string,
-  ): Promise<{ orderId: string; fingerprint: string } | undefined> {
-    const claimed = await tx.query(
-      `INSERT INTO idempotency_keys (key, fingerprint, order_id) VALUES ($1, $2, $3)
-       ON CONFLICT DO NOTHING RETURNING key`,
-      [key, fingerprint, orderId],
-    );
-    if (claimed.length > 0) return undefined;
-    const [earlier] = await tx.query(
-      'SELECT order_id AS "orderId", fingerprint FROM idempotency_keys WHERE key = $1',
-      [key],
-    );
-    return earlier;
-  }
-
-  /** @returns the state of the order, or undefined when it was registered before */
-  async register(tx: EntityManager, order: OrderCreated): Promise<OrderState | undefined> {
-    const [state] = await tx.query(
-      `INSERT INTO orders (order_id, customer_id, currency, total_minor, lines, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6)
+  register(tx: EntityManager, orders: readonly OrderCreated[]): Promise<OrderState[]> {
+    return tx.query(
+      `INSERT INTO orders AS o (order_id, customer_id, currency, total_minor, lines, created_at)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[])
+         AS new (order_id, customer_id, currency, total_minor, lines, created_at)
+       ORDER BY order_id COLLATE "C"
        ON CONFLICT (order_id) DO UPDATE
          SET customer_id = EXCLUDED.customer_id, currency = EXCLUDED.currency, total_minor = EXCLUDED.total_minor,
              lines = EXCLUDED.lines, created_at = EXCLUDED.created_at
-         WHERE orders.customer_id IS NULL
+         WHERE o.customer_id IS NULL
        RETURNING ${STATE}`,
       [
-        order.orderId,
-        order.customerId,
-        order.currency,
-        order.totalMinor,
-        JSON.stringify(order.lines),
-        new Date(order.createdAt),
+        orders.map(({ orderId }) => orderId),
+        orders.map(({ customerId }) => customerId),
+        orders.map(({ currency }) => currency),
+        orders.map(({ totalMinor }) => totalMinor),
+        orders.map(({ lines }) => JSON.stringify(lines)),
+        orders.map(({ createdAt }) => new Date(createdAt).toISOString()),
       ],
     );
-    return state;
   }
 
-  /** Notes an outcome; the first one of its kind counts. Locks the order until the transaction ends. */
-  async record(tx: EntityManager, orderId: string, progress: OrderProgress): Promise<OrderState> {
-    const { payment = null, inventory = null, reason = null } = progress;
-    const [state] = await tx.query(
+  /**
+   * Adds facts; of each kind the first counts. `facts` names each order once. Locks the orders until the transaction
+   * ends.
+   * @returns the orders that were pending before: one that is not pending now was settled by these facts
+   */
+  record(tx: EntityManager, facts: readonly OrderFacts[]): Promise<OrderState[]> {
+    return tx.query(
       `INSERT INTO orders AS o (order_id, payment, inventory, reason)
-       VALUES ($1, coalesce($2, 'pending'), coalesce($3, 'pending'), $4)
+       SELECT order_id, coalesce(payment, 'pending'), coalesce(inventory, 'pending'), reason
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS fact (order_id, payment, inventory, reason)
+       ORDER BY order_id COLLATE "C"
        ON CONFLICT (order_id) DO UPDATE
          SET payment   = CASE WHEN o.payment = 'pending' THEN EXCLUDED.payment ELSE o.payment END,
              inventory = CASE WHEN o.inventory = 'pending' THEN EXCLUDED.inventory ELSE o.inventory END,
              reason    = coalesce(o.reason, EXCLUDED.reason)
+         WHERE o.status = 'pending'
        RETURNING ${STATE}`,
-      [orderId, payment, inventory, reason],
+      [
+        facts.map(({ orderId }) => orderId),
+        facts.map(({ payment }) => payment ?? null),
+        facts.map(({ inventory }) => inventory ?? null),
+        facts.map(({ reason }) => reason ?? null),
+      ],
     );
-    return state;
   }
 
-  async close(tx: EntityManager, orderId: string, status: 'confirmed' | 'cancelled'): Promise<void> {
-    await tx.query('UPDATE orders SET status = $2 WHERE order_id = $1', [orderId, status]);
+  /**
+   * Gives up the oldest orders that have been pending for longer than `ageMs`. Orders that another transaction is
+   * about to move are left alone.
+   * @returns the orders that this cancelled
+   */
+  async expire(tx: EntityManager, ageMs: number, reason: string, limit: number): Promise<OrderState[]> {
+    const [expired]: [OrderState[], number] = await tx.query(
+      `WITH late AS (
+         SELECT order_id FROM orders WHERE status = 'pending' AND noted_at < now() - $1 * interval '1 millisecond'
+         ORDER BY noted_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+       UPDATE orders AS o SET is_expired = true, reason = coalesce(o.reason, $2)
+       FROM late WHERE o.order_id = late.order_id
+       RETURNING ${STATE}`,
+      [ageMs, reason, limit],
+    );
+    return expired;
   }
 
-  async remember(tx: EntityManager, { orderId, messageId }: EventBase, event: string): Promise<void> {
-    await tx.query('INSERT INTO order_history (order_id, event, message_id) VALUES ($1, $2, $3)', [
-      orderId,
-      event,
-      messageId,
-    ]);
+  async remember(tx: EntityManager, entries: readonly HistoryEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await tx.query(
+      `INSERT INTO order_history (order_id, event, message_id)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[])`,
+      [
+        entries.map(({ orderId }) => orderId),
+        entries.map(({ event }) => event),
+        entries.map(({ messageId }) => messageId),
+      ],
+    );
   }
 
   async find(orderId: string): Promise<OrderDto | undefined> {

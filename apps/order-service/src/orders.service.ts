@@ -3,20 +3,18 @@ import { ProblemException } from '@slipstream/bootstrap';
 import {
   encodeEvent,
   newEvent,
-  orderCancelledV1,
-  orderConfirmedV1,
   orderCreatedV1,
   orderCreatedV2,
   type EncodedEvent,
-  type EventBase,
   type OrderCreated,
 } from '@slipstream/contracts';
-import { IdempotencyRepository, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
+import { GroupCommit, GroupCommitFullError } from '@slipstream/postgres';
 import { createHash } from 'node:crypto';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { CONFIG, type Config } from './config.js';
+import { IdempotencyKeysRepository, type KeyClaim } from './idempotency-keys.repository.js';
 import {
   totalOf,
   type AcceptedOrderDto,
@@ -25,72 +23,63 @@ import {
   type OrderPageDto,
   type PlaceOrderDto,
 } from './orders.dto.js';
-import { OrdersRepository, type OrderProgress, type OrderState } from './orders.repository.js';
+import { OrdersRepository } from './orders.repository.js';
+import { SOURCE } from './source.js';
 
-/** Name of this service in the events it publishes. */
-export const SOURCE = 'order-service';
-
-/** What an event of another service says about an order. */
-export interface Advance extends OrderProgress {
-  /** Name of the event for the order's history. */
-  readonly event: string;
+/** An order that waits to be committed with its events. */
+interface Placement {
+  readonly order: OrderCreated;
+  readonly events: readonly EncodedEvent[];
+  readonly claim: KeyClaim | undefined;
 }
+
+/** Orders of one transaction. */
+const MAX_GROUP = 500;
+/** Half a second's worth at full speed: whoever comes later is better off with another process. */
+const MAX_WAITING = 5_000;
+/** One transaction encodes and sends while the other waits for its commit to reach the disk. */
+const CONCURRENT_GROUPS = 2;
 
 @Injectable()
 export class OrdersService {
+  private readonly placements: GroupCommit<Placement, AcceptedOrderDto>;
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly orders: OrdersRepository,
-    private readonly inbox: IdempotencyRepository,
+    private readonly keys: IdempotencyKeysRepository,
     private readonly outbox: Outbox,
     @Inject(CONFIG) private readonly config: Pick<Config, 'ORDER_CREATED_VERSIONS'>,
-  ) {}
+  ) {
+    this.placements = new GroupCommit({
+      commit: (placements) => this.commit(placements),
+      maxGroup: MAX_GROUP,
+      maxWaiting: MAX_WAITING,
+      concurrency: CONCURRENT_GROUPS,
+    });
+  }
 
   /**
-   * Commits the order and its event together.
-   * @throws ProblemException 422 when the key was used for another order
+   * Resolves once the order and its event are committed, together with those of requests that came at the same time.
+   * @throws ProblemException 422 when the key was used for another order, 503 when too many requests wait
    */
   async place(input: PlaceOrderDto, idempotencyKey: string | undefined): Promise<AcceptedOrderDto> {
-    const created: OrderCreated = {
+    const order: OrderCreated = {
       ...newEvent(uuidv7()),
       customerId: input.customerId,
       currency: input.currency,
       totalMinor: totalOf(input.lines),
       lines: input.lines,
     };
-    return this.dataSource.transaction(async (tx) => {
-      if (idempotencyKey !== undefined) {
-        const earlier = await this.orders.claimKey(tx, idempotencyKey, fingerprintOf(input), created.orderId);
-        if (earlier) return replay(earlier, input);
-      }
-      await this.orders.register(tx, created);
-      await this.orders.remember(tx, created, 'orders.created');
-      await this.outbox.append(tx, this.encodeCreated(created));
-      return { orderId: created.orderId, status: 'pending' };
-    });
-  }
-
-  /** Registers an order another producer published. Our own are there already and stay untouched. */
-  async register(order: OrderCreated, message: MessageIdentity): Promise<void> {
-    await this.inbox.once(message, async (tx) => {
-      const state = await this.orders.register(tx, order);
-      if (!state) return;
-      await this.orders.remember(tx, order, 'orders.created');
-      await this.settle(tx, order.orderId, state);
-    });
-  }
-
-  /** Takes note of an event about an order, which may be the one that settles it. */
-  async advance(
-    event: EventBase,
-    message: MessageIdentity,
-    { event: name, ...progress }: Advance,
-  ): Promise<void> {
-    await this.inbox.once(message, async (tx) => {
-      const state = await this.orders.record(tx, event.orderId, progress);
-      await this.orders.remember(tx, event, name);
-      await this.settle(tx, event.orderId, state);
-    });
+    const claim =
+      idempotencyKey === undefined
+        ? undefined
+        : { key: idempotencyKey, orderId: order.orderId, fingerprint: fingerprintOf(input) };
+    try {
+      return await this.placements.submit({ order, events: this.encodeCreated(order), claim });
+    } catch (error) {
+      throw error instanceof GroupCommitFullError ? tooManyOrders() : error;
+    }
   }
 
   find(orderId: string): Promise<OrderDto | undefined> {
@@ -102,20 +91,31 @@ export class OrdersService {
     return { orders, next: orders.length === limit ? (orders.at(-1)?.orderId ?? null) : null };
   }
 
-  /** Confirms an order that is paid and reserved, cancels one that cannot be; a settled order stays as it is. */
-  private async settle(tx: EntityManager, orderId: string, state: OrderState): Promise<void> {
-    if (state.status !== 'pending') return;
-    if (state.payment === 'failed' || state.inventory === 'rejected') {
-      const event = { ...newEvent(orderId), reason: state.reason ?? 'unknown' };
-      await this.orders.close(tx, orderId, 'cancelled');
-      await this.orders.remember(tx, event, 'orders.cancelled');
-      await this.outbox.append(tx, [encodeEvent(orderCancelledV1, event, SOURCE)]);
-    } else if (state.isRegistered && state.payment === 'completed' && state.inventory === 'reserved') {
-      const event = newEvent(orderId);
-      await this.orders.close(tx, orderId, 'confirmed');
-      await this.orders.remember(tx, event, 'orders.confirmed');
-      await this.outbox.append(tx, [encodeEvent(orderConfirmedV1, event, SOURCE)]);
-    }
+  private commit(placements: readonly Placement[]): Promise<(AcceptedOrderDto | Error)[]> {
+    return this.dataSource.transaction(async (tx) => {
+      const owners = await this.keys.claim(
+        tx,
+        placements.flatMap(({ claim }) => claim ?? []),
+      );
+      const fresh = placements.filter(
+        ({ claim }) => claim === undefined || owners.get(claim.key)?.orderId === claim.orderId,
+      );
+      if (fresh.length > 0) {
+        await this.orders.register(
+          tx,
+          fresh.map(({ order }) => order),
+        );
+        await this.orders.remember(
+          tx,
+          fresh.map(({ order: { orderId, messageId } }) => ({ orderId, event: 'orders.created', messageId })),
+        );
+        await this.outbox.append(
+          tx,
+          fresh.flatMap(({ events }) => events),
+        );
+      }
+      return placements.map(({ order, claim }) => answerTo(order, claim, claim && owners.get(claim.key)));
+    });
   }
 
   private encodeCreated(created: OrderCreated): EncodedEvent[] {
@@ -123,6 +123,21 @@ export class OrdersService {
       .filter(({ version }) => this.config.ORDER_CREATED_VERSIONS.includes(`v${version}`))
       .map((contract) => encodeEvent(contract, created, SOURCE));
   }
+}
+
+/** A key that was used before stands for its order, if that is what is asked for again. */
+function answerTo(
+  { orderId }: OrderCreated,
+  claim: KeyClaim | undefined,
+  owner: KeyClaim | undefined,
+): AcceptedOrderDto | Error {
+  if (claim && owner && owner.fingerprint !== claim.fingerprint) {
+    return new ProblemException(422, {
+      detail: 'this Idempotency-Key was used for another order',
+      errors: [{ field: 'Idempotency-Key', reason: 'was used with another body' }],
+    });
+  }
+  return { orderId: owner?.orderId ?? orderId, status: 'pending' };
 }
 
 function fingerprintOf({ customerId, currency, lines }: PlaceOrderDto): string {
@@ -134,12 +149,9 @@ function fingerprintOf({ customerId, currency, lines }: PlaceOrderDto): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }
 
-function replay(earlier: { orderId: string; fingerprint: string }, input: PlaceOrderDto): AcceptedOrderDto {
-  if (earlier.fingerprint !== fingerprintOf(input)) {
-    throw new ProblemException(422, {
-      detail: 'this Idempotency-Key was used for another order',
-      errors: [{ field: 'Idempotency-Key', reason: 'was used with another body' }],
-    });
-  }
-  return { orderId: earlier.orderId, status: 'pending' };
+function tooManyOrders(): ProblemException {
+  return new ProblemException(503, {
+    detail: 'too many orders wait to be stored',
+    headers: { 'Retry-After': '1' },
+  });
 }

@@ -13,49 +13,63 @@ import {
   type PaymentFailed,
   type PaymentRefunded,
 } from '@slipstream/contracts';
-import { JetStreamContext, OnEvent } from '@slipstream/jetstream';
-import { OrdersService } from './orders.service.js';
+import { JetStreamBatchContext, OnEvent, type BatchHandlerOptions } from '@slipstream/jetstream';
+import { SagaService } from './saga.service.js';
 
-/** Moves an order on with what payment and inventory report. */
+const PAYMENTS: BatchHandlerOptions = {
+  durable: 'order-payments',
+  concurrency: 2,
+  batch: { size: 500, lingerMs: 5 },
+};
+const INVENTORY: BatchHandlerOptions = { ...PAYMENTS, durable: 'order-inventory' };
+
+/** Consumers that bring what settles an order. */
+export const SETTLING_DURABLES: ReadonlySet<string> = new Set([PAYMENTS.durable, INVENTORY.durable]);
+
+/** Moves orders on with what payment and inventory report. */
 @Controller()
 export class SettlementController {
-  constructor(private readonly orders: OrdersService) {}
+  constructor(private readonly saga: SagaService) {}
 
-  @OnEvent(paymentCompletedV1, { durable: 'order-payments' })
-  async onPaymentCompleted(event: PaymentCompleted, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, { event: 'payments.completed', payment: 'completed' });
+  @OnEvent(paymentCompletedV1, PAYMENTS)
+  async onPaymentsCompleted(events: readonly PaymentCompleted[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, {
+      event: 'payments.completed',
+      toFacts: () => ({ payment: 'completed' }),
+    });
   }
 
-  @OnEvent(paymentFailedV1, { durable: 'order-payments' })
-  async onPaymentFailed(event: PaymentFailed, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, {
+  @OnEvent(paymentFailedV1, PAYMENTS)
+  async onPaymentsFailed(events: readonly PaymentFailed[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, {
       event: 'payments.failed',
-      payment: 'failed',
-      reason: `payment failed: ${event.reason}`,
+      toFacts: ({ reason }) => ({ payment: 'failed', reason: `payment failed: ${reason}` }),
     });
   }
 
-  @OnEvent(paymentRefundedV1, { durable: 'order-payments' })
-  async onPaymentRefunded(event: PaymentRefunded, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, { event: 'payments.refunded' });
+  @OnEvent(paymentRefundedV1, PAYMENTS)
+  async onPaymentsRefunded(events: readonly PaymentRefunded[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, { event: 'payments.refunded' });
   }
 
-  @OnEvent(inventoryReservedV1, { durable: 'order-inventory' })
-  async onInventoryReserved(event: InventoryReserved, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, { event: 'inventory.reserved', inventory: 'reserved' });
+  @OnEvent(inventoryReservedV1, INVENTORY)
+  async onInventoryReserved(events: readonly InventoryReserved[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, {
+      event: 'inventory.reserved',
+      toFacts: () => ({ inventory: 'reserved' }),
+    });
   }
 
-  @OnEvent(inventoryRejectedV1, { durable: 'order-inventory' })
-  async onInventoryRejected(event: InventoryRejected, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, {
+  @OnEvent(inventoryRejectedV1, INVENTORY)
+  async onInventoryRejected(events: readonly InventoryRejected[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, {
       event: 'inventory.rejected',
-      inventory: 'rejected',
-      reason: `not in stock: ${event.reason}`,
+      toFacts: ({ reason }) => ({ inventory: 'rejected', reason: `not in stock: ${reason}` }),
     });
   }
 
-  @OnEvent(inventoryReleasedV1, { durable: 'order-inventory' })
-  async onInventoryReleased(event: InventoryReleased, context: JetStreamContext): Promise<void> {
-    await this.orders.advance(event, context, { event: 'inventory.released' });
+  @OnEvent(inventoryReleasedV1, INVENTORY)
+  async onInventoryReleased(events: readonly InventoryReleased[], { messages }: JetStreamBatchContext) {
+    await this.saga.advance(events, messages, { event: 'inventory.released' });
   }
 }

@@ -1,0 +1,74 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import type { ConsumerPosition } from '@slipstream/jetstream';
+import { CONFIG, type Config } from './config.js';
+import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
+import { SagaService } from './saga.service.js';
+import { SETTLING_DURABLES } from './settlement.controller.js';
+
+/** Says how far the consumers of this service are. */
+export const CONSUMER_POSITIONS = Symbol('ConsumerPositions');
+export type ConsumerPositions = () => Promise<readonly ConsumerPosition[]>;
+
+const MAX_INTERVAL_MS = 30_000;
+const INTERVALS_PER_TIMEOUT = 10;
+
+/** Gives up orders that never settle and forgets old idempotency keys. Every process does it; none waits for another. */
+@Injectable()
+export class HousekeepingService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(HousekeepingService.name);
+  private readonly timeoutMs: number;
+  private readonly keyAgeMs: number;
+  private timer: NodeJS.Timeout | undefined;
+  private round: Promise<void> | undefined;
+  private isStopped = false;
+
+  constructor(
+    private readonly saga: SagaService,
+    private readonly keys: IdempotencyKeysRepository,
+    @Inject(CONSUMER_POSITIONS) private readonly positions: ConsumerPositions,
+    @Inject(CONFIG) config: Pick<Config, 'ORDER_TIMEOUT' | 'IDEMPOTENCY_KEY_RETENTION'>,
+  ) {
+    this.timeoutMs = config.ORDER_TIMEOUT * 1_000;
+    this.keyAgeMs = config.IDEMPOTENCY_KEY_RETENTION * 1_000;
+  }
+
+  onApplicationBootstrap(): void {
+    const intervalMs = Math.min(MAX_INTERVAL_MS, this.timeoutMs / INTERVALS_PER_TIMEOUT);
+    this.timer = setInterval(() => {
+      // A round that takes longer than the interval is not joined by a second one.
+      this.round ??= this.run().finally(() => (this.round = undefined));
+    }, intervalMs);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    clearInterval(this.timer);
+    await this.round;
+  }
+
+  /** Does what is due now. */
+  async run(): Promise<void> {
+    try {
+      if (await this.isUpToDate()) await this.repeat(() => this.saga.expire(this.timeoutMs));
+      await this.repeat(() => this.keys.prune(this.keyAgeMs));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'housekeeping failed, trying again later');
+    }
+  }
+
+  /** After an outage the outcome of an order may still wait in its stream: that order is late, but not lost. */
+  private async isUpToDate(): Promise<boolean> {
+    const positions = await this.positions();
+    return positions.every(({ consumer, pending }) => pending === 0 || !SETTLING_DURABLES.has(consumer));
+  }
+
+  private async repeat(work: () => Promise<number>): Promise<void> {
+    while (!this.isStopped && (await work()) > 0);
+  }
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+
+/** An Idempotency-Key, the order it stands for and what that order was made of. */
+export interface KeyClaim {
+  readonly key: string;
+  readonly orderId: string;
+  /** Hash of the request. */
+  readonly fingerprint: string;
+}
+
+/** Keys deleted in one statement: a delete of any number would hold its locks and its WAL for as long. */
+const PRUNE_BATCH = 5_000;
+
+/** Remembers which order an `Idempotency-Key` stands for. */
+@Injectable()
+export class IdempotencyKeysRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /**
+   * Ties keys to orders; the first claim of a key wins. A concurrent transaction with one of the keys waits here until
+   * the first ends. Keys are written in one order everywhere, so that two groups never deadlock.
+   * @returns what each key stands for, from now on or since earlier
+   */
+  async claim(tx: EntityManager, claims: readonly KeyClaim[]): Promise<Map<string, KeyClaim>> {
+    const owners = new Map<string, KeyClaim>();
+    for (const claim of claims) if (!owners.has(claim.key)) owners.set(claim.key, claim);
+    if (owners.size === 0) return owners;
+    const wanted = [...owners.values()];
+    const claimed: { key: string }[] = await tx.query(
+      `INSERT INTO idempotency_keys (key, fingerprint, order_id)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (key, fingerprint, order_id)
+       ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING RETURNING key`,
+      [
+        wanted.map(({ key }) => key),
+        wanted.map(({ fingerprint }) => fingerprint),
+        wanted.map(({ orderId }) => orderId),
+      ],
+    );
+    const fresh = new Set(claimed.map(({ key }) => key));
+    const taken = wanted.filter(({ key }) => !fresh.has(key)).map(({ key }) => key);
+    for (const earlier of await this.find(tx, taken)) owners.set(earlier.key, earlier);
+    return owners;
+  }
+
+  /**
+   * Forgets keys older than `ageMs`.
+   * @returns how many; call again while there are any
+   */
+  async prune(ageMs: number): Promise<number> {
+    const [, deleted]: [unknown, number] = await this.dataSource.query(
+      `DELETE FROM idempotency_keys WHERE key IN (
+         SELECT key FROM idempotency_keys WHERE created_at < now() - $1 * interval '1 millisecond'
+         ORDER BY created_at LIMIT ${PRUNE_BATCH})`,
+      [ageMs],
+    );
+    return deleted;
+  }
+
+  private async find(tx: EntityManager, keys: readonly string[]): Promise<KeyClaim[]> {
+    if (keys.length === 0) return [];
+    return tx.query(
+      'SELECT key, order_id AS "orderId", fingerprint FROM idempotency_keys WHERE key = ANY($1)',
+      [keys],
+    );
+  }
+}

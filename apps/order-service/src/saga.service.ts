@@ -1,0 +1,144 @@
+import { Injectable } from '@nestjs/common';
+import {
+  encodeEvent,
+  newEvent,
+  orderCancelledV1,
+  orderConfirmedV1,
+  type EncodedEvent,
+  type EventBase,
+  type OrderCreated,
+} from '@slipstream/contracts';
+import { IdempotencyRepository, type MessageIdentity } from '@slipstream/idempotency';
+import { Outbox } from '@slipstream/outbox';
+import { DataSource, type EntityManager } from 'typeorm';
+import {
+  OrdersRepository,
+  type HistoryEntry,
+  type OrderFacts,
+  type OrderState,
+} from './orders.repository.js';
+import { SOURCE } from './source.js';
+
+/** An event of another service, as a fact about its order. */
+export interface Advance<Event extends EventBase> {
+  /** Name of the event for the order's history. */
+  readonly event: string;
+  readonly toFacts?: (event: Event) => Omit<OrderFacts, 'orderId'>;
+}
+
+/** Orders given up in one transaction. */
+const EXPIRY_BATCH = 500;
+
+/** Moves orders on: `pending` until an order is both paid and reserved, or one of them failed, or its time is over. */
+@Injectable()
+export class SagaService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly orders: OrdersRepository,
+    private readonly inbox: IdempotencyRepository,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** Registers orders another producer published. `messages[i]` brought `orders[i]`. */
+  async register(orders: readonly OrderCreated[], messages: readonly MessageIdentity[]): Promise<void> {
+    await this.inbox.onceEach(messages, async (tx, fresh) => {
+      const byId = new Map<string, OrderCreated>();
+      for (const order of firstCopies(orders, fresh)) {
+        if (!byId.has(order.orderId)) byId.set(order.orderId, order);
+      }
+      if (byId.size === 0) return;
+      const registered = await this.orders.register(tx, [...byId.values()]);
+      const created = registered.map(({ orderId }) => ({
+        orderId,
+        event: 'orders.created',
+        messageId: byId.get(orderId)?.messageId ?? '',
+      }));
+      // An order that was cancelled before it was known had its event then; registration can only confirm.
+      await this.settle(
+        tx,
+        registered.filter(({ status }) => status === 'confirmed'),
+        created,
+      );
+    });
+  }
+
+  /** Takes note of events about orders, some of which they may settle. `messages[i]` brought `events[i]`. */
+  async advance<Event extends EventBase>(
+    events: readonly Event[],
+    messages: readonly MessageIdentity[],
+    { event: name, toFacts }: Advance<Event>,
+  ): Promise<void> {
+    await this.inbox.onceEach(messages, async (tx, fresh) => {
+      const news = firstCopies(events, fresh);
+      if (news.length === 0) return;
+      const facts = toFacts
+        ? foldFacts(news.map((event) => ({ ...toFacts(event), orderId: event.orderId })))
+        : [];
+      const moved = facts.length > 0 ? await this.orders.record(tx, facts) : [];
+      const received = news.map(({ orderId, messageId }) => ({ orderId, event: name, messageId }));
+      await this.settle(
+        tx,
+        moved.filter(({ status }) => status !== 'pending'),
+        received,
+      );
+    });
+  }
+
+  /**
+   * Cancels orders that have been pending for longer than `ageMs`; payment and inventory give back what they hold.
+   * Several processes may do this at once.
+   * @returns how many orders were cancelled; call again while there are any
+   */
+  expire(ageMs: number): Promise<number> {
+    return this.dataSource.transaction(async (tx) => {
+      const reason = `not settled within ${Math.round(ageMs / 1_000)} s`;
+      const expired = await this.orders.expire(tx, ageMs, reason, EXPIRY_BATCH);
+      await this.settle(tx, expired, []);
+      return expired.length;
+    });
+  }
+
+  /** Publishes how orders ended and writes it into their history, after the events that brought it about. */
+  private async settle(
+    tx: EntityManager,
+    settled: readonly OrderState[],
+    received: readonly HistoryEntry[],
+  ): Promise<void> {
+    const closings = settled.map(closingOf);
+    await this.orders.remember(tx, [...received, ...closings.map(({ entry }) => entry)]);
+    await this.outbox.append(
+      tx,
+      closings.map(({ event }) => event),
+    );
+  }
+}
+
+/** What is new to the consumer, each message once: a batch may hold a message twice. */
+function firstCopies<Event extends EventBase>(events: readonly Event[], fresh: ReadonlySet<string>): Event[] {
+  const expected = new Set(fresh);
+  return events.filter(({ messageId }) => expected.delete(messageId));
+}
+
+/** One entry for each order; of each kind of fact the first counts, as it does in the table. */
+export function foldFacts(facts: readonly OrderFacts[]): OrderFacts[] {
+  const byOrder = new Map<string, OrderFacts>();
+  for (const fact of facts) {
+    const known = byOrder.get(fact.orderId);
+    byOrder.set(fact.orderId, {
+      orderId: fact.orderId,
+      payment: known?.payment ?? fact.payment,
+      inventory: known?.inventory ?? fact.inventory,
+      reason: known?.reason ?? fact.reason,
+    });
+  }
+  return [...byOrder.values()];
+}
+
+function closingOf({ orderId, status, reason }: OrderState): { entry: HistoryEntry; event: EncodedEvent } {
+  const base = newEvent(orderId);
+  const [contract, event] =
+    status === 'confirmed'
+      ? [orderConfirmedV1, encodeEvent(orderConfirmedV1, base, SOURCE)]
+      : [orderCancelledV1, encodeEvent(orderCancelledV1, { ...base, reason: reason ?? 'unknown' }, SOURCE)];
+  return { entry: { orderId, event: contract.name, messageId: base.messageId }, event };
+}

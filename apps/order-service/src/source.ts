@@ -1,0 +1,2 @@
+/** Name of this service in the events it publishes. */
+export const SOURCE = 'order-service';

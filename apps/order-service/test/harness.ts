@@ -1,0 +1,66 @@
+import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
+import { createTestDatabase } from '@slipstream/testing';
+import { DataSource } from 'typeorm';
+import { IdempotencyKeysRepository } from '../src/idempotency-keys.repository.js';
+import { CreateOrders1763700000002 } from '../src/migrations/create-orders.js';
+import { DeriveOrderStatus1763700000010 } from '../src/migrations/derive-order-status.js';
+import { OrdersRepository } from '../src/orders.repository.js';
+import { OrdersService } from '../src/orders.service.js';
+import { SagaService } from '../src/saga.service.js';
+
+/** What one process of order-service is made of, on a database of its own. */
+export class OrderProcess {
+  readonly orders: OrdersRepository;
+  readonly keys: IdempotencyKeysRepository;
+  readonly service: OrdersService;
+  readonly saga: SagaService;
+
+  constructor(readonly dataSource: DataSource) {
+    const outbox = new Outbox();
+    this.orders = new OrdersRepository(dataSource);
+    this.keys = new IdempotencyKeysRepository(dataSource);
+    const config = { ORDER_CREATED_VERSIONS: ['v1'] };
+    this.service = new OrdersService(dataSource, this.orders, this.keys, outbox, config);
+    this.saga = new SagaService(dataSource, this.orders, new IdempotencyRepository(dataSource), outbox);
+  }
+
+  /** Subjects of what was published about an order, oldest first. */
+  async published(orderId: string): Promise<string[]> {
+    const rows: { subject: string }[] = await this.dataSource.query(
+      'SELECT subject FROM outbox WHERE aggregate_id = $1 ORDER BY id',
+      [orderId],
+    );
+    return rows.map(({ subject }) => subject);
+  }
+}
+
+export interface OrderDatabase {
+  /** Another process on the same database. */
+  process(): OrderProcess;
+  drop(): Promise<void>;
+}
+
+export async function createOrderDatabase(): Promise<OrderDatabase> {
+  const database = await createTestDatabase();
+  const dataSource = await new DataSource({
+    type: 'postgres',
+    url: database.url,
+    parseInt8: true,
+    extra: { max: 10 },
+    migrations: [
+      CreateInbox1763700000000,
+      CreateOutbox1763700000001,
+      CreateOrders1763700000002,
+      DeriveOrderStatus1763700000010,
+    ],
+    migrationsRun: true,
+  }).initialize();
+  return {
+    process: () => new OrderProcess(dataSource),
+    drop: async () => {
+      await dataSource.destroy();
+      await database.drop();
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newEvent, type OrderCreated } from '@slipstream/contracts';
+import { uniqueName } from '@slipstream/testing';
+import { HousekeepingService } from '../src/housekeeping.service.js';
+import type { SagaService } from '../src/saga.service.js';
+import { createOrderDatabase, type OrderDatabase, type OrderProcess } from './harness.js';
+
+const NEVER_MS = 3_600_000;
+const RACES = 40;
+
+const orderOf = (orderId = uniqueName('order')): OrderCreated => ({
+  ...newEvent(orderId),
+  customerId: 'cust-1',
+  currency: 'EUR',
+  totalMinor: 100,
+  lines: [],
+});
+
+describe('the saga of an order', () => {
+  let database: OrderDatabase;
+  let process: OrderProcess;
+  let saga: SagaService;
+
+  const identities = (events: readonly { messageId: string }[]) =>
+    events.map(({ messageId }) => ({ consumer: 'test', messageId }));
+  const register = (...orders: OrderCreated[]) => saga.register(orders, identities(orders));
+  const paid = (...orderIds: string[]) => {
+    const events = orderIds.map(newEvent);
+    return saga.advance(events, identities(events), {
+      event: 'payments.completed',
+      toFacts: () => ({ payment: 'completed' }),
+    });
+  };
+  const reserved = (...orderIds: string[]) => {
+    const events = orderIds.map(newEvent);
+    return saga.advance(events, identities(events), {
+      event: 'inventory.reserved',
+      toFacts: () => ({ inventory: 'reserved' }),
+    });
+  };
+  const expireAll = async () => {
+    while ((await saga.expire(0)) > 0);
+  };
+  const events = async (orderId: string) =>
+    (await process.orders.find(orderId))?.history.map(({ event }) => event);
+
+  beforeAll(async () => {
+    database = await createOrderDatabase();
+    process = database.process();
+    ({ saga } = process);
+  });
+
+  afterAll(() => database.drop());
+
+  it('confirms what is paid and reserved, in batches of orders that are at different points', async () => {
+    const [whole, unpaid, first] = [orderOf(), orderOf(), orderOf()];
+    await paid(first.orderId);
+    await register(whole, unpaid, first);
+    await reserved(whole.orderId, unpaid.orderId, first.orderId);
+    await paid(whole.orderId);
+    expect(await process.orders.find(whole.orderId)).toMatchObject({ status: 'confirmed', reason: null });
+    expect(await process.orders.find(unpaid.orderId)).toMatchObject({ status: 'pending' });
+    expect(await events(first.orderId)).toEqual([
+      'payments.completed',
+      'orders.created',
+      'inventory.reserved',
+      'orders.confirmed',
+    ]);
+    expect(await process.published(whole.orderId)).toEqual(['orders.confirmed.v1']);
+  });
+
+  it('takes one order of those that come twice in a batch', async () => {
+    const order = orderOf();
+    await register(order, order, { ...order, ...newEvent(order.orderId) });
+    await paid(order.orderId, order.orderId);
+    expect(await events(order.orderId)).toEqual([
+      'orders.created',
+      'payments.completed',
+      'payments.completed',
+    ]);
+  });
+
+  it('cancels once an order that did not settle in time, however many processes look', async () => {
+    const orders = Array.from({ length: 20 }, () => orderOf());
+    await register(...orders);
+    expect(await saga.expire(NEVER_MS)).toBe(0);
+    await Promise.all(Array.from({ length: 5 }, () => database.process().saga.expire(0)));
+    await expireAll();
+    for (const { orderId } of orders) {
+      expect(await process.orders.find(orderId)).toMatchObject({
+        status: 'cancelled',
+        reason: expect.stringContaining('not settled within'),
+      });
+      expect(await process.published(orderId)).toEqual(['orders.cancelled.v1']);
+    }
+  });
+
+  it('counts the time from when the order was noted, whatever the event says', async () => {
+    const old = { ...orderOf(), createdAt: 0 };
+    await register(old);
+    expect(await saga.expire(NEVER_MS)).toBe(0);
+    expect(await process.orders.find(old.orderId)).toMatchObject({ status: 'pending' });
+  });
+
+  it('leaves an order cancelled whose payment comes after its time, and remembers the payment', async () => {
+    const order = orderOf();
+    await register(order);
+    await reserved(order.orderId);
+    await expireAll();
+    await paid(order.orderId);
+    expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'cancelled' });
+    expect((await events(order.orderId))?.at(-1)).toBe('payments.completed');
+    expect(await process.published(order.orderId)).toEqual(['orders.cancelled.v1']);
+  });
+
+  it('cancels what was paid and never became an order, and keeps it cancelled when the order comes', async () => {
+    const order = orderOf();
+    await paid(order.orderId);
+    await expireAll();
+    await register(order);
+    await reserved(order.orderId);
+    expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'cancelled' });
+    expect(await process.published(order.orderId)).toEqual(['orders.cancelled.v1']);
+  });
+
+  it('either confirms or gives up an order whose last event comes when its time is over', async () => {
+    const orders = Array.from({ length: RACES }, () => orderOf());
+    await register(...orders);
+    await paid(...orders.map(({ orderId }) => orderId));
+    await Promise.all(orders.flatMap(({ orderId }) => [reserved(orderId), saga.expire(0)]));
+    await expireAll();
+    for (const { orderId } of orders) {
+      const { status } = (await process.orders.find(orderId)) ?? {};
+      expect(['confirmed', 'cancelled']).toContain(status);
+      expect(await process.published(orderId)).toEqual([`orders.${status}.v1`]);
+    }
+  });
+
+  describe('housekeeping', () => {
+    const housekeeping = (pending: number) =>
+      new HousekeepingService(
+        saga,
+        process.keys,
+        () =>
+          Promise.resolve([
+            { stream: 'PAYMENTS', consumer: 'order-payments', pending, ackPending: 0, redelivered: 0 },
+          ]),
+        { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS },
+      );
+
+    it('gives no order up while what settles it may still wait in a stream', async () => {
+      const order = orderOf();
+      await register(order);
+      await housekeeping(1).run();
+      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
+      await housekeeping(0).run();
+      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'cancelled' });
+    });
+  });
+});
