@@ -14,11 +14,14 @@ const DISTRIBUTIONS: Readonly<Record<string, { newest: string; components: reado
   ubuntu: { newest: 'devel', components: ['main', 'universe'] },
 };
 
+/** The suite this system was installed from, whose libraries fit the system's. */
+export const INSTALLED_SUITE = Symbol('installed suite');
+
 export interface DebianPackages {
   /** Binary packages, all unpacked into one directory. The first one names it. */
   readonly packages: readonly [string, ...string[]];
   /** @default the distribution's suite with the newest packages */
-  readonly suite?: string;
+  readonly suite?: string | typeof INSTALLED_SUITE;
   readonly cacheDir: string;
   readonly signal?: AbortSignal;
 }
@@ -48,7 +51,7 @@ export async function fetchDebianPackages({
   signal,
 }: DebianPackages): Promise<UnpackedPackages> {
   const distribution = readDistribution();
-  const suite = wanted ?? distribution.newest;
+  const suite = wanted === INSTALLED_SUITE ? distribution.codename : (wanted ?? distribution.newest);
   const unpacked = {
     directory: join(cacheDir, `${distribution.name.toLowerCase()}-${suite}`, packages[0]),
     origin: `${distribution.name} ${suite}`,

@@ -8,8 +8,10 @@ import { findNatsServer, natsServerFromDistribution } from '../servers/nats-serv
 import { startNatsServer } from '../servers/nats.ts';
 import { removePostgresHome } from '../servers/postgres-home.ts';
 import { startPostgres } from '../servers/postgres.ts';
+import { findRedisServer, startRedisServer } from '../servers/redis.ts';
 import type { RunningServer } from '../servers/running-server.ts';
 import { CACHE_DIR } from '../paths.ts';
+import { messageOf } from '../setup-error.ts';
 
 /** Suite of the distribution whose nats-server is a 2.10. */
 const LEGACY_SUITE = 'trixie';
@@ -23,7 +25,7 @@ interface TestServers {
 let servers: TestServers | undefined;
 
 /**
- * Starts one NATS and one PostgreSQL for all test files, and names them in the environment that those inherit.
+ * Starts one NATS, one PostgreSQL and one Redis for all test files, and names them in the environment that those inherit.
  * Servers that the environment names already are used as they are.
  */
 export async function startServers(): Promise<void> {
@@ -35,8 +37,9 @@ export async function startServers(): Promise<void> {
     const urls = await Promise.all([
       process.env.NATS_URL || startTestNats(started, process.env.NATS_SERVER_BIN),
       process.env.DATABASE_URL || startTestPostgres(started),
+      process.env.REDIS_URL || startTestRedis(started),
     ]);
-    [process.env.NATS_URL, process.env.DATABASE_URL] = urls;
+    [process.env.NATS_URL, process.env.DATABASE_URL, process.env.REDIS_URL] = urls;
   } catch (error) {
     await stopServers();
     throw error;
@@ -68,7 +71,7 @@ async function createTestServers(): Promise<TestServers> {
   guard.removeAtExit(directory);
   // PostgreSQL may have to run as another user, who must be able to enter.
   chmodSync(directory, 0o755);
-  return { directory, running: [], ports: await claimFreePorts(2) };
+  return { directory, running: [], ports: await claimFreePorts(3) };
 }
 
 async function startTestNats({ directory, running, ports }: TestServers, binary: string): Promise<string> {
@@ -92,6 +95,24 @@ async function startTestPostgres({ directory, running, ports }: TestServers): Pr
   });
   running.push(server);
   return server.url;
+}
+
+/** Empty when there is no Redis: its tests are skipped then, which CI does not put up with. */
+async function startTestRedis({ directory, running, ports }: TestServers): Promise<string> {
+  try {
+    const binary = await findRedisServer({ cacheDir: CACHE_DIR });
+    const server = await startRedisServer({
+      binary,
+      port: portAt(ports, 2),
+      directory: join(directory, 'redis'),
+    });
+    running.push(server);
+    return server.url;
+  } catch (error) {
+    if (process.env.CI) throw error;
+    process.stderr.write(`tests of the Redis repository are skipped: ${messageOf(error)}\n`);
+    return '';
+  }
 }
 
 function portAt(ports: readonly ClaimedPort[], index: number): number {

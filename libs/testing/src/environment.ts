@@ -8,6 +8,11 @@ export function databaseUrl(): string {
   return required('DATABASE_URL');
 }
 
+/** URL of the Redis server the test run started; undefined where there is none, and its tests are skipped. */
+export function redisUrl(): string | undefined {
+  return process.env['REDIS_URL'] || undefined;
+}
+
 function required(name: string): string {
   const value = process.env[name];
   if (!value)

@@ -1,4 +1,4 @@
-export { databaseUrl, natsUrl } from './environment.js';
+export { databaseUrl, natsUrl, redisUrl } from './environment.js';
 export { createTestDatabase, type TestDatabase } from './test-database.js';
 export { uniqueName } from './unique-name.js';
 export { waitFor } from './wait-for.js';
