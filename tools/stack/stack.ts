@@ -192,6 +192,7 @@ class SupervisedStack implements Stack {
       ...(redisUrl && { REDIS_URL: redisUrl }),
       ORDER_SERVICE_URL: urls['order-service'],
       PAYMENT_GATEWAY_URL: urls['payment-gateway'],
+      AUDIT_SIGNING_KEY_FILE: join(this.#options.dataDir, 'audit-service', 'signing-key.pem'),
       GATEWAY_DATA_FILE: join(this.#options.dataDir, 'payment-gateway', 'effects.ndjson'),
       ORDER_RATE: String(rate),
       ...env,

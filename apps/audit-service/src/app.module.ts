@@ -1,13 +1,20 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { CreateInbox1763700000000 } from '@slipstream/idempotency';
+import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { ServiceModule } from '@slipstream/service';
 import { AuditLog } from './audit-log.js';
+import { AuditVerifier } from './audit-verifier.js';
 import { AuditController } from './audit.controller.js';
+import { ChainHeads } from './chain-heads.js';
 import type { Config } from './config.js';
-import { CreateSegments1763700000002 } from './migrations/create-segments.js';
+import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
+import { NatsSegmentStore } from './nats.segment-store.js';
+import { OrderReplay } from './order-replay.js';
 import { RecordingController } from './recording.controller.js';
+import { S3SegmentStore, type S3Options } from './s3.segment-store.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository } from './segments.repository.js';
+import { loadSigningKey } from './signing-key.js';
 
 @Module({})
 export class AppModule {
@@ -19,11 +26,52 @@ export class AppModule {
           name: 'audit-service',
           config,
           schema: 'audit',
-          migrations: [CreateInbox1763700000000, CreateSegments1763700000002],
+          migrations: [CreateInbox1763700000000, CreateAuditSegments1763900000002],
         }),
       ],
       controllers: [RecordingController, AuditController],
-      providers: [AuditLog, SegmentsRepository, SegmentStore.provider(config.STREAM_REPLICAS)],
+      providers: [
+        AuditLog,
+        AuditVerifier,
+        OrderReplay,
+        SegmentsRepository,
+        segmentStore(config),
+        chainHeads(config),
+      ],
     };
   }
+}
+
+function segmentStore(config: Config): FactoryProvider<SegmentStore> {
+  return {
+    provide: SegmentStore,
+    inject: [JetStreamConnection],
+    useFactory: (connection: JetStreamConnection) =>
+      config.AUDIT_STORE === 's3'
+        ? new S3SegmentStore(s3Options(config))
+        : new NatsSegmentStore(connection, config.STREAM_REPLICAS),
+  };
+}
+
+function s3Options(config: Config): S3Options {
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = config;
+  return {
+    bucket: config.S3_BUCKET,
+    region: config.S3_REGION,
+    endpoint: config.S3_ENDPOINT,
+    credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    retentionDays: config.AUDIT_RETENTION_DAYS,
+  };
+}
+
+function chainHeads(config: Config): FactoryProvider<ChainHeads> {
+  return {
+    provide: ChainHeads,
+    inject: [JetStreamConnection, JetStreamPublisher],
+    useFactory: (connection: JetStreamConnection, publisher: JetStreamPublisher) =>
+      ChainHeads.open(connection, publisher, {
+        key: loadSigningKey(config.AUDIT_SIGNING_KEY_FILE),
+        replicas: config.STREAM_REPLICAS,
+      }),
+  };
 }

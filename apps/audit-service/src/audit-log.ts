@@ -1,88 +1,85 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { IdempotencyRepository } from '@slipstream/idempotency';
-import type { JetStreamContext } from '@slipstream/jetstream';
-import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { toAuditRecord } from './audit-record.js';
-import type { VerificationDto } from './audit.dto.js';
+import { toAuditRecord, type RecordedMessage } from './audit-record.js';
+import { ChainHeads } from './chain-heads.js';
+import { chainRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
-import { SegmentsRepository } from './segments.repository.js';
+import { SegmentsRepository, type ChainEnd } from './segments.repository.js';
 
-const PAGE = 500;
-
-/** Append-only log of messages in segments. Each segment's hash covers the one before it in its stream. */
+/** Append-only log of messages in segments. The hash of each record covers the one before it in its stream. */
 @Injectable()
-export class AuditLog {
+export class AuditLog implements OnApplicationBootstrap {
+  private readonly logger = new Logger(AuditLog.name);
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly inbox: IdempotencyRepository,
     private readonly segments: SegmentsRepository,
     private readonly store: SegmentStore,
+    private readonly heads: ChainHeads,
   ) {}
+
+  /** A crash may have come between the commit of a segment and its head. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const end of await this.segments.ends()) await this.publishHead(end);
+  }
 
   /**
    * Writes the messages that were not recorded before as one segment. The object is stored before the transaction
    * that names it commits: after a crash between the two an object remains that no segment names, and nothing is lost.
    */
-  async append(messages: readonly JetStreamContext[]): Promise<void> {
+  async append(messages: readonly RecordedMessage[]): Promise<void> {
     const [first] = messages;
     if (!first) return;
     const { stream, consumer } = first;
-    await this.dataSource.transaction(async (tx) => {
-      const previous = await this.segments.lockChain(tx, stream);
+    const end = await this.dataSource.transaction(async (tx) => {
+      const before = await this.segments.lockEnd(tx, stream);
       const fresh = await this.inbox.claim(tx, consumer, messages.map(keyOf));
       // Deleting as it goes keeps a message out that was delivered twice into one batch.
       const kept = messages.filter((message) => fresh.delete(keyOf(message)));
-      if (kept.length === 0) return;
-      const content = Buffer.from(kept.map(toAuditRecord).join(''));
-      const digest = sha256(content);
-      const object = `${stream}/${uuidv7()}.ndjson`;
-      await this.store.write(object, content);
+      if (kept.length === 0) return undefined;
+      const { lines, chain } = chainRecords(kept, before);
+      const content = Buffer.from(lines.join(''));
+      const number = before.segments + 1;
+      const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
+      const object = await this.store.write(name, content);
       await this.segments.add(tx, {
         stream,
+        number,
         object,
+        firstRecord: before.records + 1,
         records: kept.length,
         bytes: content.length,
-        sha256: digest,
-        chain: sha256(previous + digest),
+        chain,
       });
+      return { stream, segments: number, records: before.records + kept.length, chain };
     });
+    if (end) await this.publishHead(end);
   }
 
-  /** Reads every segment again and compares it with what was written down when it was stored. */
-  async verify(): Promise<VerificationDto> {
-    const result: VerificationDto = { ok: true, segments: 0, records: 0, problems: [] };
-    const chains = new Map<string, string>();
-    for (let after = 0; ;) {
-      const page = await this.segments.list(after, PAGE);
-      for (const segment of page) {
-        const chain = sha256((chains.get(segment.stream) ?? '') + segment.sha256);
-        if (chain !== segment.chain)
-          result.problems.push(`segment ${segment.id} does not follow its predecessor`);
-        chains.set(segment.stream, segment.chain);
-        const content = await this.store.read(segment.object);
-        if (!content) result.problems.push(`segment ${segment.id} is missing or cannot be read`);
-        else if (sha256(content) !== segment.sha256) {
-          result.problems.push(`segment ${segment.id} was changed`);
-        }
-        result.segments++;
-        result.records += segment.records;
-        after = segment.id;
-      }
-      if (page.length < PAGE) {
-        result.ok = result.problems.length === 0;
-        return result;
-      }
+  private async publishHead(end: ChainEnd): Promise<void> {
+    try {
+      await this.heads.publish({ ...end, at: new Date().toISOString() });
+    } catch (error) {
+      // The segment is committed; the head of the next one covers it.
+      this.logger.error({ err: error, stream: end.stream }, 'the head of the audit log was not published');
     }
   }
 }
 
-/** A message's place in its stream; the time tells it from one of a stream that was created anew. */
-function keyOf({ stream, sequence, timestamp }: JetStreamContext): string {
-  return `${stream}:${sequence}:${timestamp.getTime()}`;
+function chainRecords(messages: readonly RecordedMessage[], before: ChainEnd) {
+  let { chain, records: number } = before;
+  const lines = messages.map((message) => {
+    const { line, hash } = chainRecord(toAuditRecord(message), { number: ++number, previous: chain });
+    chain = hash;
+    return line;
+  });
+  return { lines, chain };
 }
 
-function sha256(content: Buffer | string): string {
-  return createHash('sha256').update(content).digest('hex');
+/** A message's place in its stream; the time tells it from one of a stream that was created anew. */
+function keyOf({ stream, sequence, timestamp }: RecordedMessage): string {
+  return `${stream}:${sequence}:${timestamp.getTime()}`;
 }

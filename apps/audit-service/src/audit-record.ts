@@ -2,13 +2,46 @@ import type { JetStreamContext } from '@slipstream/jetstream';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** One line of a segment: a message exactly as it was in its stream. */
-export function toAuditRecord(message: JetStreamContext): string {
-  const { stream, sequence, subject, timestamp, messageId } = message;
-  return `${JSON.stringify({ stream, sequence, subject, at: timestamp, messageId, headers: headersOf(message), ...bodyOf(message.data) })}\n`;
+/** A message exactly as it was in its stream. */
+export interface AuditRecord {
+  readonly stream: string;
+  /** Sequence in the stream. */
+  readonly sequence: number;
+  readonly subject: string;
+  /** When the stream stored it. */
+  readonly at: string;
+  readonly messageId: string;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** The bytes as UTF-8 text, when they are that. */
+  readonly body?: string;
+  readonly bodyBase64?: string;
 }
 
-function headersOf({ headers }: JetStreamContext): Record<string, string[]> {
+/** A delivery, as far as it is recorded. */
+export type RecordedMessage = Pick<
+  JetStreamContext,
+  'stream' | 'consumer' | 'sequence' | 'subject' | 'timestamp' | 'messageId' | 'headers' | 'data'
+>;
+
+export function toAuditRecord(message: RecordedMessage): AuditRecord {
+  const { stream, sequence, subject, timestamp, messageId } = message;
+  return {
+    stream,
+    sequence,
+    subject,
+    at: timestamp.toISOString(),
+    messageId,
+    headers: headersOf(message),
+    ...bodyOf(message.data),
+  };
+}
+
+/** The bytes of a recorded message. */
+export function bytesOf({ body, bodyBase64 }: AuditRecord): Uint8Array {
+  return bodyBase64 === undefined ? Buffer.from(body ?? '') : Buffer.from(bodyBase64, 'base64');
+}
+
+function headersOf({ headers }: RecordedMessage): Record<string, string[]> {
   return Object.fromEntries((headers?.keys() ?? []).map((name) => [name, headers?.values(name) ?? []]));
 }
 

@@ -20,11 +20,13 @@ export class ListSegmentsDto {
 export class SegmentDto {
   @ApiProperty() id: number;
   @ApiProperty({ example: 'ORDERS' }) stream: string;
-  @ApiProperty({ description: 'Name of the NDJSON object in the object store.' }) object: string;
+  @ApiProperty({ description: 'Number of the segment in the log of its stream, from 1.' }) number: number;
+  @ApiProperty({ description: 'Where the NDJSON object is in the object store.' }) object: string;
+  @ApiProperty({ description: 'Number of its first record in the log of its stream, from 1.' })
+  firstRecord: number;
   @ApiProperty() records: number;
   @ApiProperty() bytes: number;
-  @ApiProperty({ description: 'SHA-256 of the object.' }) sha256: string;
-  @ApiProperty({ description: 'SHA-256 over the chain value of the segment before and this sha256.' })
+  @ApiProperty({ description: 'Hash of its last record, which covers every record before it.' })
   chain: string;
   @ApiProperty() createdAt: Date;
 }
@@ -35,9 +37,47 @@ export class SegmentPageDto {
   next: number | null;
 }
 
+export const PROBLEM_KINDS = [
+  'changed',
+  'removed',
+  'inserted',
+  'swapped',
+  'truncated',
+  'rewritten',
+  'forged',
+] as const;
+
+export class AuditProblemDto {
+  @ApiProperty({ example: 'ORDERS' }) stream: string;
+  @ApiProperty({ enum: PROBLEM_KINDS }) kind: (typeof PROBLEM_KINDS)[number];
+  @ApiProperty({ nullable: true, type: Number, description: 'First segment concerned.' })
+  segment: number | null;
+  @ApiProperty({ nullable: true, type: Number, description: 'First record concerned.' })
+  record: number | null;
+  @ApiProperty({ example: 'the record does not match its hash' }) detail: string;
+}
+
 export class VerificationDto {
-  @ApiProperty({ description: 'True when every segment is there, unchanged and in its place.' }) ok: boolean;
+  @ApiProperty({ description: 'True when every record is there, unchanged and in its place.' }) ok: boolean;
   @ApiProperty() segments: number;
   @ApiProperty() records: number;
-  @ApiProperty({ type: [String] }) problems: string[];
+  @ApiProperty({ type: [AuditProblemDto], description: 'At most the first thousand.' })
+  problems: AuditProblemDto[];
+}
+
+/** Final state of an order, by the log alone. */
+export class ReplayedOrderDto {
+  @ApiProperty() orderId: string;
+  @ApiProperty({ enum: ['pending', 'confirmed', 'cancelled'] })
+  status: 'pending' | 'confirmed' | 'cancelled';
+  @ApiProperty({
+    nullable: true,
+    type: String,
+    description: 'Null when the log does not hold the order itself.',
+  })
+  customerId: string | null;
+  @ApiProperty({ nullable: true, type: String }) currency: string | null;
+  @ApiProperty({ nullable: true, type: Number }) totalMinor: number | null;
+  @ApiProperty({ nullable: true, type: String, description: 'What in the log cannot be true together.' })
+  contradiction: string | null;
 }

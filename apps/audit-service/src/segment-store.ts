@@ -1,39 +1,12 @@
-import type { FactoryProvider } from '@nestjs/common';
-import { Objm, type ObjectStore } from '@nats-io/obj';
-import { JetStreamConnection } from '@slipstream/jetstream';
+/** Keeps segments as immutable objects. */
+export abstract class SegmentStore {
+  /**
+   * Stores an object that was never stored before.
+   * @returns where it is, for `read`
+   * @throws when the store does not confirm it, or holds an object of this name
+   */
+  abstract write(name: string, content: Buffer): Promise<string>;
 
-const BUCKET = 'audit';
-const READ_TIMEOUT_MS = 10_000;
-
-/** Segments as objects of a NATS Object Store. An object is written once and never replaced. */
-export class SegmentStore {
-  private constructor(private readonly objects: ObjectStore) {}
-
-  static provider(replicas: number): FactoryProvider<SegmentStore> {
-    return {
-      provide: SegmentStore,
-      inject: [JetStreamConnection],
-      useFactory: async ({ client }: JetStreamConnection) =>
-        new SegmentStore(await new Objm(client).create(BUCKET, { replicas })),
-    };
-  }
-
-  async write(name: string, content: Buffer): Promise<void> {
-    await this.objects.putBlob({ name }, content);
-  }
-
-  /** @returns undefined when the object is missing, incomplete or does not match its own digest */
-  async read(name: string): Promise<Buffer | undefined> {
-    const { promise: timeout, reject } = Promise.withResolvers<never>();
-    // The client waits for ever for chunks that are gone.
-    const timer = setTimeout(() => reject(new Error('timed out')), READ_TIMEOUT_MS);
-    try {
-      const content = await Promise.race([this.objects.getBlob(name), timeout]);
-      return content ? Buffer.from(content) : undefined;
-    } catch {
-      return undefined;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  /** @returns undefined when the object is missing, incomplete or unreadable */
+  abstract read(location: string): Promise<Buffer | undefined>;
 }

@@ -1,36 +1,71 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { SegmentDto } from './audit.dto.js';
+import { GENESIS } from './record-chain.js';
 
 export type NewSegment = Omit<SegmentDto, 'id' | 'createdAt'>;
 
-const SEGMENT = 'id, stream, object, records, bytes, sha256, chain, created_at AS "createdAt"';
+/** Where the log of a stream ends. */
+export interface ChainEnd {
+  readonly stream: string;
+  readonly segments: number;
+  readonly records: number;
+  readonly chain: string;
+}
+
+const SEGMENT = `id, stream, number, object, first_record AS "firstRecord", records, bytes, chain, created_at AS "createdAt"`;
+const END = 'stream, number AS segments, first_record + records - 1 AS records, chain';
 
 @Injectable()
 export class SegmentsRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Makes the transaction the only writer of the stream's chain and returns the chain's end, '' for a new chain. */
-  async lockChain(tx: EntityManager, stream: string): Promise<string> {
+  /** Makes the transaction the only writer of the stream's log and returns where it ends. */
+  async lockEnd(tx: EntityManager, stream: string): Promise<ChainEnd> {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`audit:${stream}`]);
-    const [last] = await tx.query('SELECT chain FROM segments WHERE stream = $1 ORDER BY id DESC LIMIT 1', [
-      stream,
-    ]);
-    return last?.chain ?? '';
+    const [end] = await tx.query(
+      `SELECT ${END} FROM audit_segments WHERE stream = $1 ORDER BY number DESC LIMIT 1`,
+      [stream],
+    );
+    return end ?? { stream, segments: 0, records: 0, chain: GENESIS };
   }
 
   async add(tx: EntityManager, segment: NewSegment): Promise<void> {
     await tx.query(
-      'INSERT INTO segments (stream, object, records, bytes, sha256, chain) VALUES ($1, $2, $3, $4, $5, $6)',
-      [segment.stream, segment.object, segment.records, segment.bytes, segment.sha256, segment.chain],
+      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        segment.stream,
+        segment.number,
+        segment.object,
+        segment.firstRecord,
+        segment.records,
+        segment.bytes,
+        segment.chain,
+      ],
+    );
+  }
+
+  /** Where the log of every stream ends. */
+  ends(): Promise<ChainEnd[]> {
+    return this.dataSource.query(
+      `SELECT DISTINCT ON (stream) ${END} FROM audit_segments ORDER BY stream, number DESC`,
     );
   }
 
   /** A page of segments in the order they were written. */
   list(afterId: number, limit: number): Promise<SegmentDto[]> {
-    return this.dataSource.query(`SELECT ${SEGMENT} FROM segments WHERE id > $1 ORDER BY id LIMIT $2`, [
+    return this.dataSource.query(`SELECT ${SEGMENT} FROM audit_segments WHERE id > $1 ORDER BY id LIMIT $2`, [
       afterId,
       limit,
     ]);
+  }
+
+  /** A page of a stream's segments in the order of their numbers. */
+  listOf(stream: string, afterNumber: number, limit: number): Promise<SegmentDto[]> {
+    return this.dataSource.query(
+      `SELECT ${SEGMENT} FROM audit_segments WHERE stream = $1 AND number > $2 ORDER BY number LIMIT $3`,
+      [stream, afterNumber, limit],
+    );
   }
 }

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditProblemDto, SegmentDto, VerificationDto } from './audit.dto.js';
+import { ChainHeads, type AnchoredHead } from './chain-heads.js';
+import { checkSegment, GENESIS } from './record-chain.js';
+import { SegmentStore } from './segment-store.js';
+import { SegmentsRepository } from './segments.repository.js';
+
+const PAGE = 500;
+/** More would not tell more. */
+const MAX_PROBLEMS = 1_000;
+
+/** Reads the whole log again and compares it with its chain, its index and its signed heads. */
+@Injectable()
+export class AuditVerifier {
+  constructor(
+    private readonly segments: SegmentsRepository,
+    private readonly store: SegmentStore,
+    private readonly heads: ChainHeads,
+  ) {}
+
+  async verify(): Promise<VerificationDto> {
+    const indexed = (await this.segments.ends()).map(({ stream }) => stream);
+    const names = [...new Set([...indexed, ...(await this.heads.streams())])].toSorted();
+    const logs: StreamLog[] = [];
+    for (const name of names) logs.push(await this.verifyStream(name));
+    const problems = logs.flatMap((log) => log.problems).slice(0, MAX_PROBLEMS);
+    return {
+      ok: problems.length === 0,
+      segments: logs.reduce((sum, { segments }) => sum + segments, 0),
+      records: logs.reduce((sum, { records }) => sum + records, 0),
+      problems,
+    };
+  }
+
+  private async verifyStream(stream: string): Promise<StreamLog> {
+    // Before the index, which goes on growing: a head that is read after it could be ahead of what was read.
+    const anchor = await this.heads.latest(stream);
+    const log = new StreamLog(stream, anchor);
+    for (;;) {
+      const page = await this.segments.listOf(stream, log.lastNumber, PAGE);
+      for (const segment of page) log.check(segment, await this.store.read(segment.object));
+      if (page.length < PAGE) break;
+    }
+    log.close();
+    return log;
+  }
+}
+
+/** Follows the log of one stream from its first segment to its last. */
+class StreamLog {
+  readonly problems: AuditProblemDto[] = [];
+  segments = 0;
+  records = 0;
+  lastNumber = 0;
+  private chain = GENESIS;
+  private recordsByIndex = 0;
+  private anchoredChain: string | undefined;
+
+  constructor(
+    private readonly stream: string,
+    private readonly anchor: AnchoredHead | undefined,
+  ) {}
+
+  check(segment: SegmentDto, content: Buffer | undefined): void {
+    this.findGap(segment);
+    if (content) {
+      const { firstRecord, records, chain } = segment;
+      const claim = { firstRecord, records, chain, previous: this.chain };
+      for (const { kind, record, detail } of checkSegment(content.toString(), claim)) {
+        this.report({ kind, detail, record, segment: segment.number });
+      }
+    } else {
+      const detail = `object ${segment.object} is missing or cannot be read`;
+      this.report({ kind: 'removed', detail, record: segment.firstRecord, segment: segment.number });
+    }
+    this.segments++;
+    this.records += segment.records;
+    this.recordsByIndex = segment.firstRecord + segment.records - 1;
+    this.lastNumber = segment.number;
+    this.chain = segment.chain;
+    if (segment.number === this.anchor?.head.segments) this.anchoredChain = segment.chain;
+  }
+
+  /** Compares the end with the signed head. */
+  close(): void {
+    if (!this.anchor) return;
+    const { head, isGenuine } = this.anchor;
+    if (!isGenuine) {
+      const detail = 'the newest head was not signed with the key of this service';
+      this.report({ kind: 'forged', detail, record: null, segment: null });
+    } else if (head.segments > this.lastNumber) {
+      const detail = `the log ends with record ${this.recordsByIndex}; the head signed at ${head.at} counts ${head.records}`;
+      this.report({
+        kind: 'truncated',
+        detail,
+        record: this.recordsByIndex + 1,
+        segment: this.lastNumber + 1,
+      });
+    } else if (this.anchoredChain !== head.chain) {
+      const detail = `the log is another one than the head signed at ${head.at} tells of`;
+      this.report({ kind: 'rewritten', detail, record: head.records, segment: head.segments });
+    }
+  }
+
+  private findGap({ number, firstRecord }: SegmentDto): void {
+    if (number === this.lastNumber + 1 && firstRecord === this.recordsByIndex + 1) return;
+    const detail = `segments ${this.lastNumber + 1} to ${number - 1} are not in the index`;
+    this.report({
+      kind: 'removed',
+      detail,
+      record: this.recordsByIndex + 1,
+      segment: this.lastNumber + 1,
+    });
+  }
+
+  private report(problem: Omit<AuditProblemDto, 'stream'>): void {
+    this.problems.push({ stream: this.stream, ...problem });
+  }
+}

@@ -1,0 +1,69 @@
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
+import { SegmentStore } from './segment-store.js';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+export interface S3Options {
+  readonly bucket: string;
+  readonly region: string;
+  /** Server other than Amazon's. */
+  readonly endpoint?: string | undefined;
+  /** Absent: found where the AWS SDK looks for credentials. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** Days for which nobody, the owner of the account included, can delete or replace a segment. */
+  readonly retentionDays: number;
+}
+
+/** An S3 bucket with Object Lock in compliance mode. The bucket must have been created with Object Lock. */
+export class S3SegmentStore extends SegmentStore {
+  private readonly client: S3Client;
+
+  constructor(private readonly options: S3Options) {
+    super();
+    const { region, endpoint, credentials } = options;
+    this.client = new S3Client({
+      region,
+      ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
+      ...(credentials ? { credentials } : {}),
+      // Servers other than Amazon's do not know the checksum trailers the SDK sends otherwise.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+    });
+  }
+
+  async write(name: string, content: Buffer): Promise<string> {
+    const { bucket, retentionDays } = this.options;
+    await this.client.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: name,
+        Body: content,
+        ContentType: 'application/x-ndjson',
+        ChecksumSHA256: createHash('sha256').update(content).digest('base64'),
+        // Object Lock protects versions: without this a later write would hide the first under the same name.
+        IfNoneMatch: '*',
+        ObjectLockMode: 'COMPLIANCE',
+        ObjectLockRetainUntilDate: new Date(Date.now() + retentionDays * DAY_MS),
+      }),
+    );
+    return name;
+  }
+
+  async read(location: string): Promise<Buffer | undefined> {
+    try {
+      const { Body } = await this.client.send(
+        new GetObjectCommand({ Bucket: this.options.bucket, Key: location }),
+      );
+      return Body && Buffer.from(await Body.transformToByteArray());
+    } catch (error) {
+      // An outage is no proof of a missing segment.
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.client.destroy();
+  }
+}
