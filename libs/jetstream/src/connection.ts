@@ -1,9 +1,15 @@
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
-import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  PermissionViolationError,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 
-const ATTEMPT_BUCKET = 'slipstream_attempts';
+/** Counts started attempts of messages that were delivered more than once. */
+export const ATTEMPT_BUCKET = 'slipstream_attempts';
 /** Longer than any retry cycle; an entry is renewed by every attempt. */
 const ATTEMPT_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 const FIRST_CONNECT_RETRY_MS = 2_000;
@@ -24,6 +30,7 @@ const RESILIENT: NodeConnectionOptions = {
 export class JetStreamConnection implements OnApplicationShutdown {
   private readonly logger = new Logger(JetStreamConnection.name);
   private readonly reconnectListeners = new Set<() => void>();
+  private readonly violationListeners = new Set<(error: PermissionViolationError) => void>();
   readonly client: JetStreamClient;
 
   private constructor(
@@ -62,6 +69,17 @@ export class JetStreamConnection implements OnApplicationShutdown {
     this.reconnectListeners.add(listener);
   }
 
+  /** Calls the listener when the server refuses something for want of permission; returns what ends that. */
+  onViolation(listener: (error: PermissionViolationError) => void): () => void {
+    this.violationListeners.add(listener);
+    return () => void this.violationListeners.delete(listener);
+  }
+
+  /** Opens the bucket that counts started attempts without asking whether it is there. */
+  bindAttempts(): Promise<KV> {
+    return new Kvm(this.client).open(ATTEMPT_BUCKET, { allow_direct: true });
+  }
+
   /** Opens the bucket that counts started attempts, creating it where it is missing. */
   openAttempts(): Promise<KV> {
     return new Kvm(this.client).create(ATTEMPT_BUCKET, {
@@ -93,11 +111,17 @@ export class JetStreamConnection implements OnApplicationShutdown {
           break;
         case 'error':
           this.logger.error({ err: status.error }, 'NATS reported an error');
+          this.tellViolation(status.error);
           break;
         default:
       }
     }
     const reason = await this.nc.closed();
     if (reason) this.logger.error({ err: reason }, 'the NATS connection was closed for good');
+  }
+
+  private tellViolation(error: Error): void {
+    if (!(error instanceof PermissionViolationError)) return;
+    for (const listener of this.violationListeners) listener(error);
   }
 }

@@ -57,8 +57,21 @@ export {
 export type { DecodedMessage, EncodedMessage, MessageCodec } from './codec.js';
 export { jsonCodec } from './codec.js';
 
-export type { StreamDefinition } from './topology/stream-definition.js';
+export { deadLetterStream, type StreamDefinition, type StreamLimits } from './topology/stream-definition.js';
 export { Topology } from './topology/topology.js';
+export type { ChangeClass, TopologyChange } from './topology/change.js';
+export type { ConsumerSettings } from './topology/compare-consumers.js';
+export {
+  declareTopology,
+  plansOf,
+  type ServiceDeclaration,
+  type TopologyDeclaration,
+} from './topology/declaration.js';
+export { applyTopology, planTopology } from './topology/plan-topology.js';
+export { OPERATIONS_STREAM, type StreamDefaults, type StreamSettings } from './topology/stream-config.js';
+export { TopologyMismatchError, TopologyUnavailableError } from './topology/topology-errors.js';
+export { redriveDurable, redriveSubject } from './server/redrive.js';
+export type { ConsumerPlan } from './server/routes.js';
 export type {
   ConsumerLiveness,
   ConsumerPosition,

@@ -22,7 +22,7 @@ export interface JetStreamAsyncOptions<Dependencies extends unknown[]> extends P
 
 /**
  * Provides the connection, `JetStreamPublisher`, `JetStreamClient` and `JetStreamServer`. Streams are ensured as soon as
- * the module is built; attach the server to the application with `connectJetStream(app)`.
+ * the module is built, unless it only binds; attach the server to the application with `connectJetStream(app)`.
  */
 @Module({})
 export class JetStreamModule {
@@ -82,8 +82,8 @@ const topologyProvider: FactoryProvider<Topology> = {
   inject: [JetStreamConnection, OPTIONS],
   // Publishers start with the application, so the streams exist before the first of them runs.
   useFactory: async (connection: JetStreamConnection, options: ResolvedJetStreamOptions) => {
-    const topology = new Topology(connection, options.replicas);
-    await topology.ensureStreams(options.streams);
+    const topology = new Topology(connection, options);
+    await topology.ensureStreams();
     return topology;
   },
 };

@@ -2,7 +2,7 @@ import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
 import type { HandlerOverrides } from './handler.options.js';
 import type { TransportObserver } from './observer.js';
-import type { StreamDefinition } from './topology/stream-definition.js';
+import type { StreamDefinition, StreamLimits } from './topology/stream-definition.js';
 
 export interface JetStreamOptions {
   /** Name of the service; becomes the connection's name and is stamped on dead letters. */
@@ -11,13 +11,30 @@ export interface JetStreamOptions {
   readonly version?: string;
   /** Options of the NATS client: servers, TLS, credentials. */
   readonly connection: NodeConnectionOptions;
-  /** Streams that handlers read and publishers write; created at start where they are missing. */
+  /** Streams that handlers read and publishers write; in `ensure` mode created at start where they are missing. */
   readonly streams: readonly StreamDefinition[];
   /**
    * Replicas of every stream this process creates.
    * @default 1
    */
   readonly replicas?: number;
+  /**
+   * Limits of the streams this process creates, dead letters excepted.
+   * @default none
+   */
+  readonly limits?: StreamLimits;
+  /**
+   * `ensure`: creates missing streams and consumers at start and brings consumers up to date. `bind`: creates and changes
+   * nothing, needs none of the permissions for it, and refuses to start when something is missing or not permitted.
+   * @default 'ensure'
+   */
+  readonly topology?: 'ensure' | 'bind';
+  /**
+   * Whether this process dead-letters messages that the server gave up on, for consumers configured elsewhere. One
+   * service of a system is enough; it must be allowed to read the messages of every stream.
+   * @default true in `ensure` mode, false in `bind` mode
+   */
+  readonly sweepsAdvisories?: boolean;
   /** @default plain JSON */
   readonly codec?: MessageCodec;
   readonly observer?: TransportObserver;
@@ -39,6 +56,9 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     ...options,
     version: options.version ?? '0.0.0',
     replicas: options.replicas ?? 1,
+    limits: options.limits ?? {},
+    topology: options.topology ?? 'ensure',
+    sweepsAdvisories: options.sweepsAdvisories ?? options.topology !== 'bind',
     codec: options.codec ?? jsonCodec,
     observer: options.observer ?? SILENT,
     handlers: options.handlers ?? {},

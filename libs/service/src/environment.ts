@@ -1,15 +1,36 @@
 import { z } from 'zod';
 
+const AGE_UNITS_MS = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `14d`, `12h`, `30min` or `90s`, read as milliseconds. */
+const age = z
+  .string()
+  .regex(/^[1-9]\d*(s|min|h|d)$/, 'must be a number and a unit, such as 14d, 12h, 30min or 90s')
+  .transform((text) => {
+    const [, count, unit] = /^(\d+)(.+)$/.exec(text) ?? [];
+    return Number(count) * AGE_UNITS_MS[unit as keyof typeof AGE_UNITS_MS];
+  });
+
+/** Variables that say what streams are like; also the operator's tools read them. */
+export const streamEnvironment = z.object({
+  /** Replicas of the streams the service creates: 1 on one server, 3 in production. */
+  STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  /** Age at which streams forget messages, consumed or not. Unlimited when unset. */
+  STREAM_MAX_AGE: age.optional(),
+  /** Bytes beyond which each stream refuses new messages. Unlimited when unset. */
+  STREAM_MAX_BYTES: z.coerce.number().int().min(1_048_576).optional(),
+});
+
 /** Variables every service reads. */
-export const serviceEnvironment = z.object({
+export const serviceEnvironment = streamEnvironment.extend({
   /** Comma-separated NATS servers. */
   NATS_URL: z.string().min(1).default('nats://localhost:4222'),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .default('postgres://postgres@localhost:5432/slipstream'),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
-  /** Replicas of the streams the service creates: 1 on one server, 3 in production. */
-  STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  /** `bind` creates and changes no stream or consumer, and needs no permission to. */
+  JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),
   SERVICE_VERSION: z.string().default('0.1.0'),
 });
 

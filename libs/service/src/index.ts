@@ -1,2 +1,2 @@
-export { serviceEnvironment, type ServiceEnvironment } from './environment.js';
+export { serviceEnvironment, streamEnvironment, type ServiceEnvironment } from './environment.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';

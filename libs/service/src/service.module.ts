@@ -53,6 +53,8 @@ function transport(service: string, config: ServiceEnvironment): DynamicModule {
       connection: { servers: config.NATS_URL.split(',') },
       streams,
       replicas: config.STREAM_REPLICAS,
+      limits: { maxAgeMs: config.STREAM_MAX_AGE, maxBytes: config.STREAM_MAX_BYTES },
+      topology: config.JETSTREAM_TOPOLOGY,
       codec: { decode: decodeEvent },
       observer,
     }),

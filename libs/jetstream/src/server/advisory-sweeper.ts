@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { JetStreamError } from '../errors.js';
 import { resolveHandlerOptions } from '../handler.options.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
-import { ADVISORY_STREAM } from '../topology/topology.js';
+import { ADVISORY_STREAM } from '../topology/stream-config.js';
 import type { DeadLetterQueue } from './dead-letter.js';
 import type { ConsumerPlan } from './routes.js';
 import { TERMINATED_BY_HANDLER } from './settle.js';
@@ -22,6 +22,23 @@ interface Advisory {
   readonly reason?: string;
 }
 
+/** Consumer of the advisories, as it is declared. */
+export function sweeperPlan(handler: (payload: Uint8Array) => unknown): ConsumerPlan {
+  return {
+    stream: ADVISORY_STREAM,
+    // An advisory is tried until its message is copied; there is no dead-letter stream for advisories.
+    options: resolveHandlerOptions({
+      durable: 'advisory-sweeper',
+      maxDeliver: Number.MAX_SAFE_INTEGER,
+      raw: true,
+    }),
+    routes: ADVISORY_STREAM.subjects.map((pattern) => ({
+      pattern,
+      handler: async (payload: Uint8Array) => handler(payload),
+    })),
+  };
+}
+
 /**
  * Copies messages to their dead-letter stream that the server gave up on, because a consumer was configured elsewhere
  * with a limit, or because somebody terminated them outside this transport. The advisories wait in a stream while nobody reads them.
@@ -37,19 +54,7 @@ export class AdvisorySweeper {
 
   /** Consumer of the advisories, shared by all processes. */
   plan(): ConsumerPlan {
-    return {
-      stream: ADVISORY_STREAM,
-      // An advisory is tried until its message is copied; there is no dead-letter stream for advisories.
-      options: resolveHandlerOptions({
-        durable: 'advisory-sweeper',
-        maxDeliver: Number.MAX_SAFE_INTEGER,
-        raw: true,
-      }),
-      routes: ADVISORY_STREAM.subjects.map((pattern) => ({
-        pattern,
-        handler: (payload: Uint8Array) => this.sweep(payload),
-      })),
-    };
+    return sweeperPlan((payload) => this.sweep(payload));
   }
 
   private async sweep(payload: Uint8Array): Promise<void> {

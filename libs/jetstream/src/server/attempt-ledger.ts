@@ -72,7 +72,8 @@ export class AttemptLedger {
   }
 }
 
-/** The time tells a message from an earlier one of a stream that was created anew. */
-function keyOf({ stream, consumer, streamSequence, timestampMs }: DeliveryInfo): string {
-  return `${stream}.${consumer}.${streamSequence}.${Math.trunc(timestampMs)}`;
+/** The time tells a message from an earlier one of a stream that was created anew. A redrive has attempts of its own. */
+function keyOf({ stream, consumer, streamSequence, timestampMs, redrive }: DeliveryInfo): string {
+  const key = `${stream}.${consumer}.${streamSequence}.${Math.trunc(timestampMs)}`;
+  return redrive === undefined ? key : `${key}.${redrive}`;
 }

@@ -131,9 +131,10 @@ export class ConsumerLoop {
     return this.state === 'running' || this.state === 'stalled';
   }
 
-  private receive(message: Msg): void {
-    const info = parseDeliveryInfo(message.reply);
-    if (!info) return;
+  private receive(received: Msg): void {
+    const parsed = parseDeliveryInfo(received.reply);
+    if (!parsed) return;
+    const { message, info } = this.plan.restore?.(received, parsed) ?? { message: received, info: parsed };
     const delivery = this.held.add(message, info);
     if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
     else void this.enqueueRepeated(delivery);

@@ -31,17 +31,18 @@ export class DeadLetterQueue {
 
   /**
    * Publishes the original bytes and headers together with what went wrong, and resolves once they are stored.
-   * The id is derived from stream, sequence and consumer, so a copy repeated after a crash is stored once.
+   * The id is derived from stream, sequence and consumer, so a copy repeated after a crash is stored once. A redrive that
+   * failed again is another dead letter.
    */
   async store(failed: FailedDelivery): Promise<void> {
-    const { stream, streamSequence, consumer } = failed.info;
+    const { stream, streamSequence, consumer, redrive } = failed.info;
     const headers = originalHeaders(readHeaders(failed.message));
     for (const [name, value] of Object.entries(this.describe(failed))) {
       headers[`dead-letter-${name}`] = toHeaderValue(value);
     }
     const message = {
       subject: this.origin.subject,
-      messageId: `${stream}:${streamSequence}:${consumer}`,
+      messageId: [stream, streamSequence, consumer, ...(redrive === undefined ? [] : [redrive])].join(':'),
       data: failed.message.data,
       headers,
     };

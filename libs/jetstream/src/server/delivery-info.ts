@@ -9,6 +9,8 @@ export interface DeliveryInfo {
   readonly timestampMs: number;
   /** Messages of the consumer that were still undelivered after this one. */
   readonly pending: number;
+  /** Sequence in the stream `OPERATIONS` when an operator has sent the message to this consumer again. */
+  readonly redrive?: number;
 }
 
 /**

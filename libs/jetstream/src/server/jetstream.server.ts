@@ -18,6 +18,7 @@ import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
 import { Quarantine } from './quarantine.js';
+import { redriveDurable, redrivePlan } from './redrive.js';
 import { Settler } from './settle.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
 
@@ -68,10 +69,16 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     try {
       const { options, topology, connection } = this.parts;
       this.plans = planConsumers(this.registrations, options.streams, options.handlers);
-      const running = this.plans.length > 0 ? [...this.plans, this.sweeper().plan()] : [];
-      await Promise.all(running.map((plan) => topology.ensureConsumer(plan)));
-      const attempts = await AttemptLedger.open(() => connection.openAttempts());
-      this.loops = running.map((plan) => this.createLoop(plan, attempts));
+      const redrives = this.plans.map((plan) => redrivePlan(plan));
+      const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? [this.sweeper().plan()] : [];
+      await Promise.all(
+        [...this.plans, ...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)),
+      );
+      const attempts = await AttemptLedger.open(() => topology.openAttempts());
+      this.loops = [
+        ...[...this.plans, ...sweeping].map((plan) => this.createLoop(plan, plan, attempts)),
+        ...redrives.map((plan) => this.createLoop(plan, plan.original, attempts)),
+      ];
       for (const loop of this.loops) loop.start();
       connection.onReconnect(() => this.loops.forEach((loop) => loop.reconnected()));
       this._status$.next('listening');
@@ -125,7 +132,10 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   }
 
   private loopsOf(durable: string): ConsumerLoop[] {
-    const loops = this.loops.filter((loop) => loop.durable === durable);
+    const names = this.plans
+      .filter(({ options }) => options.durable === durable)
+      .flatMap(({ stream }) => [durable, redriveDurable(stream.name, durable)]);
+    const loops = this.loops.filter((loop) => names.includes(loop.durable));
     if (loops.length > 0) return loops;
     const known = this.plans.map(({ options }) => options.durable).join(', ') || 'none';
     throw new UnknownDurableError(`this process runs no durable "${durable}"; it runs ${known}`);
@@ -138,20 +148,20 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     this._status$.next('closed');
   }
 
-  private createLoop(plan: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
+  /** @param handling what becomes of a message; another plan than the consumer's own for what operators send again */
+  private createLoop(plan: ConsumerPlan, handling: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
     const { options, connection, topology } = this.parts;
     const { codec, observer } = options;
-    const processor = new DeliveryProcessor(plan, {
-      dispatcher: new Dispatcher(plan, codec, this.invoke),
+    const processor = new DeliveryProcessor(handling, {
+      dispatcher: new Dispatcher(handling, codec, this.invoke),
       settler: this.settler,
       attempts,
-      deadLetters: this.deadLettersOf(plan.stream),
+      deadLetters: this.deadLettersOf(handling.stream),
       observer,
     });
-    return new ConsumerLoop(connection, plan, processor, this.quarantine, async () => {
-      await topology.ensureStreams(options.streams);
-      await topology.ensureConsumer(plan);
-    });
+    return new ConsumerLoop(connection, plan, processor, this.quarantine, () =>
+      topology.restoreConsumer(plan),
+    );
   }
 
   private sweeper(): AdvisorySweeper {

@@ -1,4 +1,5 @@
 import type { MessageHandler } from '@nestjs/microservices';
+import type { Msg } from '@nats-io/transport-node';
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidHandlerError } from '../errors.js';
 import {
@@ -10,6 +11,7 @@ import {
 } from '../handler.options.js';
 import { covers, isLiteral, isValidPattern, matches, overlaps } from '../subject.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
+import type { DeliveryInfo } from './delivery-info.js';
 
 /** One handler as Nest registered it. */
 export interface HandlerRegistration {
@@ -28,6 +30,8 @@ export interface ConsumerPlan {
   readonly stream: StreamDefinition;
   readonly options: ResolvedHandlerOptions;
   readonly routes: readonly Route[];
+  /** Turns what the stream holds into the delivery that handlers were declared for. @default as it came */
+  readonly restore?: (message: Msg, info: DeliveryInfo) => { message: Msg; info: DeliveryInfo };
 }
 
 /**

@@ -18,11 +18,6 @@ export function consumerConfig({ options, routes }: ConsumerPlan): Partial<Consu
   };
 }
 
-export function differs(config: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolean {
-  const actual = { ...config, filter_subjects: config.filter_subjects ?? [config.filter_subject] };
-  return Object.entries(wanted).some(([key, value]) => !isSame(actual[key as keyof ConsumerConfig], value));
-}
-
 export function isSame(actual: unknown, wanted: unknown): boolean {
   if (Array.isArray(actual) && Array.isArray(wanted)) {
     return JSON.stringify(actual.toSorted()) === JSON.stringify(wanted.toSorted());

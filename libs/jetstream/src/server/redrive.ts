@@ -1,0 +1,107 @@
+import { headers as createHeaders, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import { resolveHandlerOptions } from '../handler.options.js';
+import { OPERATIONS_STREAM } from '../topology/stream-config.js';
+import type { DeliveryInfo } from './delivery-info.js';
+import { readHeaders } from './headers.js';
+import type { ConsumerPlan } from './routes.js';
+
+/** Redrives that one process handles at the same time beside the messages of the stream. */
+const CONCURRENCY = 4;
+/** Headers that say what happened to a message; it did not come with them. */
+const ADDED = /^(dead-letter|operation)-/;
+const RENAMED = /^original-nats-/;
+
+/** Name of the consumer on `OPERATIONS` that takes what operators send to a durable again. */
+export function redriveDurable(stream: string, durable: string): string {
+  return `${stream}__${durable}`;
+}
+
+/** Subject on `OPERATIONS` of one message that is sent to a durable again; `id` names this redrive for ever. */
+export function redriveSubject(stream: string, durable: string, id: string): string {
+  return `operations.redrive.${stream}.${durable}.${id}`;
+}
+
+/** The consumer of what operators send to a durable again. */
+export interface RedrivePlan extends ConsumerPlan {
+  /** What the messages are handled by: routes, policy and handler of the durable itself. */
+  readonly original: ConsumerPlan;
+}
+
+/** The consumer beside a durable through which one message reaches it again, and no other consumer. */
+export function redrivePlan(original: ConsumerPlan): RedrivePlan {
+  const { durable, concurrency, ackWaitMs, timeoutMs, batch } = original.options;
+  const options = resolveHandlerOptions({
+    durable: redriveDurable(original.stream.name, durable),
+    concurrency: Math.min(concurrency, CONCURRENCY),
+    ackWaitMs,
+    timeoutMs,
+    // One message is a batch for those who want batches.
+    ...(batch ? { batch: { size: 1, lingerMs: 0 } } : {}),
+  });
+  const pattern = redriveSubject(original.stream.name, durable, '*');
+  const handler = () => Promise.reject(new Error('handled by the plan of the durable'));
+  return { stream: OPERATIONS_STREAM, options, routes: [{ pattern, handler }], original, restore };
+}
+
+/** The message as it was when it failed: subject, headers, stream, sequence and time. */
+export function restore(message: Msg, info: DeliveryInfo): { message: Msg; info: DeliveryInfo } {
+  const headers = readHeaders(message) ?? createHeaders();
+  const [, , stream = '', consumer = ''] = message.subject.split('.');
+  return {
+    message: new RestoredMessage(message, headers),
+    info: {
+      stream,
+      consumer,
+      streamSequence: Number(headers.get('dead-letter-sequence')),
+      timestampMs: Date.parse(headers.get('dead-letter-first-at')) || info.timestampMs,
+      deliveryCount: info.deliveryCount,
+      pending: info.pending,
+      redrive: info.streamSequence,
+    },
+  };
+}
+
+/** Settled as what it is, seen as what it was. */
+class RestoredMessage implements Msg {
+  readonly subject: string;
+  readonly headers: MsgHdrs;
+
+  constructor(
+    private readonly carrier: Msg,
+    headers: MsgHdrs,
+  ) {
+    this.subject = headers.get('dead-letter-subject');
+    this.headers = originalHeaders(headers);
+  }
+
+  get data(): Uint8Array {
+    return this.carrier.data;
+  }
+
+  get sid(): number {
+    return this.carrier.sid;
+  }
+
+  get reply(): string | undefined {
+    return this.carrier.reply;
+  }
+
+  respond: Msg['respond'] = (...answer) => this.carrier.respond(...answer);
+  json: Msg['json'] = (reviver) => this.carrier.json(reviver);
+  string: Msg['string'] = () => this.carrier.string();
+}
+
+function originalHeaders(headers: MsgHdrs): MsgHdrs {
+  const original = createHeaders();
+  for (const name of headers.keys()) {
+    if (ADDED.test(name) || /^nats-/i.test(name)) continue;
+    const former = RENAMED.test(name) ? canonical(name.slice('original-'.length)) : name;
+    for (const value of headers.values(name)) original.append(former, value);
+  }
+  return original;
+}
+
+/** `nats-msg-id` → `Nats-Msg-Id`, as the server writes its own headers. */
+function canonical(name: string): string {
+  return name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase());
+}
