@@ -36,6 +36,11 @@ export class ChargeDto {
   @ApiProperty({ format: 'date-time' }) createdAt: string;
 }
 
+export class ClosedKeyDto {
+  @ApiProperty({ enum: ['closed'] }) status: 'closed';
+  @ApiProperty({ format: 'date-time' }) createdAt: string;
+}
+
 export class RefundDto {
   @ApiProperty({ example: 're_0190c4c7-7a5e-7cc0-b1ac-3d2ff1f7b3a1' }) refundId: string;
   @ApiProperty() chargeId: string;

@@ -9,10 +9,10 @@ import {
 } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
 import type { FastifyReply } from 'fastify';
-import { ChargeDto, ChargeRequestDto, RefundDto } from './charge.dto.js';
+import { ChargeDto, ChargeRequestDto, ClosedKeyDto, RefundDto } from './charge.dto.js';
 import { ChargesService, type Outcome } from './charges.service.js';
 import { Faults, type FaultMode } from './faults.js';
-import type { Charge } from './ledger-record.js';
+import type { Charge, Closing } from './ledger-record.js';
 
 /** Printable ASCII, as in a header; 255 characters at most. */
 const USABLE_KEY = /^[\x21-\x7e]{1,255}$/;
@@ -29,7 +29,7 @@ export class ChargesController {
   @ApiOperation({ summary: 'Charge an order, at most once per Idempotency-Key' })
   @ApiHeader({ name: 'Idempotency-Key', required: true, description: '1 to 255 printable ASCII characters' })
   @ApiCreatedResponse({ type: ChargeDto })
-  @ApiOkResponse({ type: ChargeDto, description: 'The charge that an earlier request with this key made' })
+  @ApiOkResponse({ type: ChargeDto, description: 'What an earlier request with this key made of it' })
   @ApiResponse({ status: 409, description: 'A request with this key is in flight' })
   @ApiResponse({ status: 422, description: 'The key was used for another charge' })
   async create(
@@ -47,8 +47,23 @@ export class ChargesController {
   @ApiOkResponse({ type: ChargeDto })
   @ApiResponse({ status: 404, description: 'No charge was made under this key' })
   @ApiResponse({ status: 409, description: 'The charge is being made right now' })
-  show(@Param('key') key: string): Charge {
+  show(@Param('key') key: string): Charge | Closing {
     return this.charges.find(key);
+  }
+
+  @Post(':key/close')
+  @HttpCode(201)
+  @ApiOperation({ summary: 'Close a key, so that no request with it can charge any more' })
+  @ApiCreatedResponse({ type: ClosedKeyDto })
+  @ApiOkResponse({
+    type: ChargeDto,
+    description: 'The charge that was made before, or that the key was closed',
+  })
+  @ApiResponse({ status: 409, description: 'A request with this key is in flight' })
+  async close(@Param('key') key: string, @Res() reply: FastifyReply): Promise<void> {
+    const usableKey = requireKey(key);
+    const fault = this.drawFault();
+    answer(reply, await this.charges.close(usableKey, fault), fault);
   }
 
   @Post(':key/refund')
@@ -57,7 +72,7 @@ export class ChargesController {
   @ApiCreatedResponse({ type: RefundDto })
   @ApiOkResponse({ type: RefundDto, description: 'The refund that an earlier request made' })
   @ApiResponse({ status: 404, description: 'No charge was made under this key' })
-  @ApiResponse({ status: 409, description: 'The charge was declined, or a request for it is in flight' })
+  @ApiResponse({ status: 409, description: 'Nothing was charged, or a request for it is in flight' })
   async refund(@Param('key') key: string, @Res() reply: FastifyReply): Promise<void> {
     const fault = this.drawFault();
     answer(reply, await this.charges.refund(key, fault), fault);

@@ -3,7 +3,7 @@ import { ProblemException } from '@slipstream/bootstrap';
 import { v7 as uuidv7 } from 'uuid';
 import type { ChargeRequestDto } from './charge.dto.js';
 import { Faults, type FaultMode } from './faults.js';
-import type { Charge, Refund } from './ledger-record.js';
+import type { Charge, Closing, Refund } from './ledger-record.js';
 import { Ledger } from './ledger.js';
 
 /** An effect, and whether it existed before the request that asked for it. */
@@ -24,10 +24,10 @@ export class ChargesService {
   ) {}
 
   /** @throws ProblemException 409 while the key is in flight, 422 when it was used for another charge. */
-  async charge(key: string, request: ChargeRequestDto, fault: FaultMode): Promise<Outcome<Charge>> {
+  async charge(key: string, request: ChargeRequestDto, fault: FaultMode): Promise<Outcome<Charge | Closing>> {
     const known = this.ledger.findCharge(key);
     if (known !== undefined) {
-      assertSameCharge(known, request);
+      if (known.status !== 'closed') assertSameCharge(known, request);
       await this.waitIf(fault === 'slow');
       return { effect: known, replayed: true };
     }
@@ -46,14 +46,32 @@ export class ChargesService {
     });
   }
 
-  /** @throws ProblemException 404 without a charge, 409 while the key is in flight or when the charge was declined. */
+  /**
+   * Makes sure that the key is never charged from now on; a charge that was made stays.
+   * @throws ProblemException 409 while the key is in flight
+   */
+  async close(key: string, fault: FaultMode): Promise<Outcome<Charge | Closing>> {
+    const known = this.ledger.findCharge(key);
+    if (known !== undefined) {
+      await this.waitIf(fault === 'slow');
+      return { effect: known, replayed: true };
+    }
+    return this.once(key, async () => {
+      await this.waitIf(fault === 'slow');
+      const closing: Closing = { status: 'closed', createdAt: new Date().toISOString() };
+      await this.ledger.addClosing(key, closing);
+      return { effect: closing, replayed: false };
+    });
+  }
+
+  /** @throws ProblemException 404 without a charge, 409 while the key is in flight or when nothing was charged. */
   async refund(key: string, fault: FaultMode): Promise<Outcome<Refund>> {
     const charge = this.find(key);
-    if (charge.status === 'declined') {
+    if (charge.status !== 'succeeded') {
       throw new ProblemException(409, {
-        type: 'urn:payment-gateway:charge-declined',
-        title: 'Charge declined',
-        detail: 'The charge was declined: there is nothing to refund.',
+        type: 'urn:payment-gateway:nothing-charged',
+        title: 'Nothing charged',
+        detail: `The charge is ${charge.status}: there is nothing to refund.`,
       });
     }
     const known = this.ledger.findRefund(key);
@@ -79,7 +97,7 @@ export class ChargesService {
   }
 
   /** @throws ProblemException 404 without a charge, 409 while it is being made. */
-  find(key: string): Charge {
+  find(key: string): Charge | Closing {
     const charge = this.ledger.findCharge(key);
     if (charge !== undefined) {
       return charge;

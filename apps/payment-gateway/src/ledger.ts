@@ -1,6 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { LedgerFile } from './ledger-file.js';
-import { ledgerRecord, type Charge, type LedgerRecord, type Refund } from './ledger-record.js';
+import { ledgerRecord, type Charge, type Closing, type LedgerRecord, type Refund } from './ledger-record.js';
 
 export interface LedgerStats {
   /** Charges that succeeded. */
@@ -15,7 +15,7 @@ export interface LedgerStats {
 }
 
 interface Entry {
-  readonly charge: Charge;
+  readonly charge: Charge | Closing;
   refund?: Refund;
 }
 
@@ -49,7 +49,8 @@ export class Ledger implements OnApplicationShutdown {
     return ledger;
   }
 
-  findCharge(key: string): Charge | undefined {
+  /** The charge of a key, or that the key was closed without one. */
+  findCharge(key: string): Charge | Closing | undefined {
     return this.entries.get(key)?.charge;
   }
 
@@ -59,6 +60,10 @@ export class Ledger implements OnApplicationShutdown {
 
   addCharge(key: string, charge: Charge): Promise<void> {
     return this.append({ type: 'charge', key, charge });
+  }
+
+  addClosing(key: string, closing: Closing): Promise<void> {
+    return this.append({ type: 'close', key, closing });
   }
 
   addRefund(key: string, refund: Refund): Promise<void> {
@@ -92,6 +97,10 @@ export class Ledger implements OnApplicationShutdown {
   private apply(record: LedgerRecord): void {
     if (record.type === 'charge') {
       this.applyCharge(record.key, record.charge);
+      return;
+    }
+    if (record.type === 'close') {
+      this.entries.set(record.key, { charge: record.closing });
       return;
     }
     const entry = this.entries.get(record.key);

@@ -132,6 +132,35 @@ describe('payment gateway', () => {
     });
   });
 
+  describe('closed keys', () => {
+    const close = (key: string) => call('POST', `/charges/${key}/close`);
+
+    it('are never charged, also after a restart', async () => {
+      expect(await close('k-1')).toMatchObject({ status: 201, body: { status: 'closed' } });
+      await app.close();
+      await start();
+      expect(await charge('k-1')).toMatchObject({ status: 200, body: { status: 'closed' } });
+      expect((await call('GET', '/charges/k-1')).body.status).toBe('closed');
+      expect((await close('k-1')).status).toBe(200);
+      expect((await refund('k-1')).status).toBe(409);
+      expect(await stats()).toMatchObject({ charges: 0, amountMinor: 0 });
+    });
+
+    it('keep the charge that was made before', async () => {
+      const { body } = await charge('k-1');
+      expect(await close('k-1')).toMatchObject({ status: 200, body });
+      expect(await stats()).toMatchObject({ charges: 1 });
+    });
+
+    it('are not closed while a charge is in flight', async () => {
+      await setFaults({ mode: 'slow', latencyMs: 300 });
+      const first = charge('k-1');
+      await untilInFlight('k-1');
+      expect((await close('k-1')).status).toBe(409);
+      expect((await first).status).toBe(201);
+    });
+  });
+
   describe('refunds', () => {
     it('take effect once', async () => {
       await charge('k-1');
