@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamPublisher } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
@@ -20,11 +20,11 @@ export class AppModule {
           name: 'inventory-service',
           config,
           schema: 'inventory',
-          migrations: [CreateInbox1763700000000, ...outboxMigrations, CreateStock1763700000002],
+          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
+          useFactory: (publisher: JetStreamPublisher) => publisher,
         }),
       ],
       controllers: [ReservationsController, StockController],

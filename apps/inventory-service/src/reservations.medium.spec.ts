@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
 import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
-import { Outbox, outboxMigrations } from '@slipstream/outbox';
+import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
@@ -45,7 +45,7 @@ describe('reservations', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [CreateInbox1763700000000, ...outboxMigrations, CreateStock1763700000002],
+      migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
       migrationsRun: true,
     }).initialize();
     stock = new StockRepository(dataSource, { DEFAULT_STOCK: 1_000 });

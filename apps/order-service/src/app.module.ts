@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamPublisher, JetStreamServer } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
@@ -27,14 +27,14 @@ export class AppModule {
           schema: 'orders',
           migrations: [
             CreateInbox1763700000000,
-            ...outboxMigrations,
+            CreateOutbox1763700000001,
             CreateOrders1763700000002,
             DeriveOrderStatus1763700000010,
           ],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
+          useFactory: (publisher: JetStreamPublisher) => publisher,
         }),
       ],
       controllers: [OrdersController, IntakeController, SettlementController],

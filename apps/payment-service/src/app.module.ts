@@ -1,9 +1,12 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamPublisher } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
+import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import type { Config } from './config.js';
+import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
+import { GatewayOutageService } from './gateway-outage.service.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
+import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import { PaymentGateway } from './payment-gateway.js';
 import { PaymentsController } from './payments.controller.js';
 import { PaymentsRepository } from './payments.repository.js';
@@ -21,11 +24,11 @@ export class AppModule {
           name: 'payment-service',
           config,
           schema: 'payments',
-          migrations: [...outboxMigrations, CreatePayments1763700000002],
+          migrations: [CreateOutbox1763700000001, CreatePayments1763700000002, ReshapePayments1763700000003],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
+          useFactory: (publisher: JetStreamPublisher) => publisher,
         }),
       ],
       controllers: [PaymentsController],
@@ -33,6 +36,9 @@ export class AppModule {
         PaymentsService,
         PaymentsRepository,
         StalledPaymentsService,
+        GatewayGuard,
+        GatewayOutageService,
+        { provide: BREAK_DURATIONS, useValue: DEFAULT_BREAK_DURATIONS },
         { provide: PaymentGateway, useFactory: () => new SimulatorGateway(config.PAYMENT_GATEWAY_URL) },
       ],
     };

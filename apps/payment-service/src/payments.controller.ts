@@ -1,25 +1,52 @@
-import { Controller } from '@nestjs/common';
+import { Controller, Logger } from '@nestjs/common';
 import {
   orderCancelledV1,
   orderCreatedV2,
   type OrderCancelled,
   type OrderCreated,
 } from '@slipstream/contracts';
-import { OnEvent } from '@slipstream/jetstream';
+import { OnEvent, type JetStreamContext } from '@slipstream/jetstream';
+import { GatewayError } from './payment-gateway.js';
 import { PaymentsService } from './payments.service.js';
+
+/** Durable that brings orders to be charged and refunded. */
+export const PAYMENT_ORDERS = 'payment-orders';
+/** Some twenty minutes of backoff; then the payment's row is enough to go on with. */
+const LAST_ATTEMPT = 14;
+
+// Handlers mostly wait for the gateway, each on its own, so that a slow answer holds nobody up. What they write is
+// committed together.
+const CHARGING = {
+  durable: PAYMENT_ORDERS,
+  concurrency: 256,
+  maxDeliver: LAST_ATTEMPT + 1,
+  // A turn, an answer to a question and one to a charge, each at its longest, and the commits between them.
+  timeoutMs: 28_000,
+  ackWaitMs: 30_000,
+};
 
 @Controller()
 export class PaymentsController {
+  private readonly logger = new Logger(PaymentsController.name);
+
   constructor(private readonly payments: PaymentsService) {}
 
-  // Fifteen attempts outlast half an hour of a gateway that is down.
-  @OnEvent(orderCreatedV2, { durable: 'payment-orders', concurrency: 32, maxDeliver: 15 })
-  async onOrderCreated(order: OrderCreated): Promise<void> {
-    await this.payments.charge(order);
+  @OnEvent(orderCreatedV2, CHARGING)
+  async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
+    await this.payments.charge(order).catch((error: unknown) => this.leaveAtLast(error, context));
   }
 
-  @OnEvent(orderCancelledV1, { durable: 'payment-orders' })
-  async onOrderCancelled(order: OrderCancelled): Promise<void> {
-    await this.payments.cancel(order);
+  @OnEvent(orderCancelledV1, CHARGING)
+  async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
+    await this.payments.cancel(order).catch((error: unknown) => this.leaveAtLast(error, context));
+  }
+
+  /**
+   * An outage is not the message's fault and must not make a dead letter of it: after its last attempt the payment, whose
+   * row was committed before the gateway was called, is left to `StalledPaymentsService`.
+   */
+  private leaveAtLast(error: unknown, { attempt, messageId }: JetStreamContext): void {
+    if (!(error instanceof GatewayError) || attempt < LAST_ATTEMPT) throw error;
+    this.logger.warn({ err: error, messageId, attempt }, 'the payment goes on without its message');
   }
 }

@@ -1,16 +1,21 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { newEvent, type OrderCancelled, type OrderCreated } from '@slipstream/contracts';
-import { Outbox, outboxMigrations } from '@slipstream/outbox';
+import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
+import { GatewayGuard } from './gateway-guard.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
+import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import {
-  ChargeUnknownError,
+  AnswerLostError,
+  ChargePendingError,
   GatewayUnavailableError,
   PaymentGateway,
   type ChargeRequest,
   type ChargeResult,
+  type RefundRequest,
+  type RefundResult,
 } from './payment-gateway.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
@@ -18,35 +23,48 @@ import { StalledPaymentsService } from './stalled-payments.service.js';
 
 /** Charges and refunds once for each key; `fail` is thrown before, `lose` after the effect. */
 class FakeGateway extends PaymentGateway {
-  readonly charged = new Map<string, ChargeResult>();
+  keyLifetimeMs = Infinity;
+  readonly outcomes = new Map<string, ChargeResult>();
   readonly refunded: string[] = [];
+  /** Keys of the calls that asked to charge. */
   readonly keys: string[] = [];
   fail: Error | undefined;
   lose: Error | undefined;
   gate: Promise<void> | undefined;
   limit = Infinity;
+  refusesRefunds = false;
 
   async charge({ key, amountMinor }: ChargeRequest): Promise<ChargeResult> {
     this.keys.push(key);
     await this.gate;
     if (this.fail) throw this.fail;
     if (amountMinor > this.limit) return { status: 'declined', reason: 'too much' };
-    const result = this.charged.get(key) ?? { status: 'succeeded' as const, chargeId: uniqueName('ch') };
-    this.charged.set(key, result);
+    const result = this.outcomes.get(key) ?? { status: 'succeeded', chargeId: uniqueName('ch') };
+    this.outcomes.set(key, result);
     if (this.lose) throw this.lose;
     return result;
   }
 
-  find(key: string): Promise<ChargeResult | undefined> {
-    return this.fail ? Promise.reject(this.fail) : Promise.resolve(this.charged.get(key));
+  find({ key }: ChargeRequest): Promise<ChargeResult | undefined> {
+    return this.fail ? Promise.reject(this.fail) : Promise.resolve(this.outcomes.get(key));
   }
 
-  refund(key: string): Promise<void> {
+  close({ key }: ChargeRequest): Promise<ChargeResult> {
     if (this.fail) return Promise.reject(this.fail);
+    const result = this.outcomes.get(key) ?? { status: 'voided' };
+    this.outcomes.set(key, result);
+    return this.lose ? Promise.reject(this.lose) : Promise.resolve(result);
+  }
+
+  refund({ key }: RefundRequest): Promise<RefundResult> {
+    if (this.fail) return Promise.reject(this.fail);
+    if (this.refusesRefunds) return Promise.resolve({ status: 'declined', reason: 'account closed' });
     if (!this.refunded.includes(key)) this.refunded.push(key);
-    return this.lose ? Promise.reject(this.lose) : Promise.resolve();
+    return this.lose ? Promise.reject(this.lose) : Promise.resolve({ status: 'succeeded' });
   }
 }
+
+const BREAKS = { firstMs: 60_000, longestMs: 60_000 };
 
 describe('payments', () => {
   let database: TestDatabase;
@@ -80,10 +98,11 @@ describe('payments', () => {
     return rows.map(({ subject }) => subject);
   };
   const age = () => dataSource.query(`UPDATE payments SET updated_at = now() - interval '301 seconds'`);
-  const newStalled = () => {
-    const repository = new PaymentsRepository(dataSource);
-    return new StalledPaymentsService(repository, payments);
-  };
+  const newRepository = () => new PaymentsRepository(dataSource, new Outbox());
+  const newPayments = (provider: PaymentGateway) =>
+    new PaymentsService(newRepository(), provider, new GatewayGuard(BREAKS));
+  const newStalled = () => new StalledPaymentsService(newRepository(), payments, new GatewayGuard(BREAKS));
+  const resumeStalled = () => stalled.resumeBatch(100, 300_000);
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
@@ -92,7 +111,7 @@ describe('payments', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [...outboxMigrations, CreatePayments1763700000002],
+      migrations: [CreateOutbox1763700000001, CreatePayments1763700000002, ReshapePayments1763700000003],
       migrationsRun: true,
     }).initialize();
   });
@@ -100,7 +119,7 @@ describe('payments', () => {
   beforeEach(async () => {
     await dataSource.query('TRUNCATE payments, outbox');
     gateway = new FakeGateway();
-    payments = new PaymentsService(dataSource, new PaymentsRepository(dataSource), gateway, new Outbox());
+    payments = newPayments(gateway);
     stalled = newStalled();
     order = newOrder();
     cancelled = { ...newEvent(order.orderId), reason: 'out of stock' };
@@ -131,18 +150,18 @@ describe('payments', () => {
     it('are not charged once the gateway is back', async () => {
       gateway.fail = new GatewayUnavailableError('down');
       await expect(payments.charge(order)).rejects.toBe(gateway.fail);
-      await payments.cancel(cancelled);
+      await expect(payments.cancel(cancelled)).rejects.toBe(gateway.fail);
       await expect(payments.charge(order)).rejects.toBe(gateway.fail);
+      expect(await stateOf(order)).toBe('cancelling');
       gateway.fail = undefined;
       await payments.charge(order);
       expect(gateway.keys).toHaveLength(1);
-      expect(gateway.charged.size).toBe(0);
       expect(await stateOf(order)).toBe('void');
       expect(await eventsOf(order)).toEqual([]);
     });
 
     it('are refunded once when the call whose answer was lost had charged', async () => {
-      gateway.lose = new ChargeUnknownError('cut off');
+      gateway.lose = new AnswerLostError('cut off');
       await expect(payments.charge(order)).rejects.toBe(gateway.lose);
       gateway.lose = undefined;
       await payments.cancel(cancelled);
@@ -157,40 +176,69 @@ describe('payments', () => {
     it('are refunded by the delivery whose charge was under way', async () => {
       const { promise, resolve: open } = Promise.withResolvers<void>();
       gateway.gate = promise;
+      gateway.close = () => Promise.reject(new ChargePendingError('in flight'));
       const charging = payments.charge(order);
       await waitFor('the call', () => gateway.keys.length === 1);
-      await payments.cancel(cancelled);
+      await expect(payments.cancel(cancelled)).rejects.toThrow('in flight');
       open();
       await charging;
       expect(await stateOf(order)).toBe('refunded');
       expect(await eventsOf(order)).toEqual(['payments.completed.v1', 'payments.refunded.v1']);
     });
 
-    it('are refunded although a parallel delivery did not see the charge that was on its way', async () => {
-      const { promise, resolve: open } = Promise.withResolvers<void>();
-      gateway.gate = promise;
-      const charging = payments.charge(order);
+    it('are never charged by a call that is still travelling when its process is dead', async () => {
+      const { promise, resolve: arrive } = Promise.withResolvers<void>();
+      const { promise: arrived, resolve: end } = Promise.withResolvers<unknown>();
+      const dying = new FakeGateway();
+      // The process dies now, its call arrives later.
+      dying.charge = (request) => {
+        gateway.keys.push(request.key);
+        void promise.then(() => gateway.charge(request)).then(end);
+        return new Promise<never>(() => undefined);
+      };
+      void newPayments(dying).charge(order);
       await waitFor('the call', () => gateway.keys.length === 1);
       await payments.cancel(cancelled);
       await payments.charge(order);
       expect(await stateOf(order)).toBe('void');
-      open();
-      await charging;
-      expect(await stateOf(order)).toBe('refunded');
+      arrive();
+      expect(await arrived).toEqual({ status: 'voided' });
+      expect(await eventsOf(order)).toEqual([]);
+    });
+
+    it('are refunded when the call of a process that died had arrived', async () => {
+      const dying = new FakeGateway();
+      dying.charge = async (request) => {
+        await gateway.charge(request);
+        return new Promise<never>(() => undefined);
+      };
+      void newPayments(dying).charge(order);
+      await waitFor('the call', () => gateway.outcomes.size === 1);
+      await payments.cancel(cancelled);
       expect(gateway.refunded).toEqual([keyOf(order)]);
+      expect(await eventsOf(order)).toEqual(['payments.completed.v1', 'payments.refunded.v1']);
+    });
+
+    it('are left to somebody when the provider refuses the refund', async () => {
+      gateway.refusesRefunds = true;
+      await payments.charge(order);
+      await payments.cancel(cancelled);
+      expect(await stateOf(order)).toBe('refund_declined');
+      expect(await eventsOf(order)).toEqual(['payments.completed.v1']);
     });
 
     it('are refunded by the redelivered order after their refund failed', async () => {
       const { promise, resolve: open } = Promise.withResolvers<void>();
       gateway.gate = promise;
+      gateway.close = () => Promise.reject(new ChargePendingError('in flight'));
       const charging = payments.charge(order);
       await waitFor('the call', () => gateway.keys.length === 1);
-      await payments.cancel(cancelled);
+      await expect(payments.cancel(cancelled)).rejects.toThrow('in flight');
       const failing = new GatewayUnavailableError('throttled');
       gateway.refund = () => Promise.reject(failing);
       open();
       await expect(charging).rejects.toBe(failing);
-      expect(await stateOf(order)).toBe('refunding');
+      expect(await stateOf(order)).toBe('refund_sent');
       Reflect.deleteProperty(gateway, 'refund');
       await payments.charge(order);
       expect(await stateOf(order)).toBe('refunded');
@@ -204,17 +252,17 @@ describe('payments', () => {
       await expect(payments.charge(order)).rejects.toBe(gateway.fail);
       gateway.fail = undefined;
       await age();
-      const counts = await Promise.all([stalled.resumeBatch(), newStalled().resumeBatch()]);
+      const counts = await Promise.all([resumeStalled(), newStalled().resumeBatch(100, 300_000)]);
       expect(counts.toSorted()).toEqual([0, 1]);
       expect(gateway.keys).toEqual([keyOf(order), keyOf(order)]);
       expect(await eventsOf(order)).toEqual(['payments.completed.v1']);
     });
 
     it('are recorded without another charge when the lost call had charged', async () => {
-      gateway.lose = new ChargeUnknownError('cut off');
+      gateway.lose = new AnswerLostError('cut off');
       await expect(payments.charge(order)).rejects.toBe(gateway.lose);
       await age();
-      await stalled.resumeBatch();
+      await resumeStalled();
       expect(gateway.keys).toHaveLength(1);
       expect(await stateOf(order)).toBe('succeeded');
     });
@@ -222,21 +270,21 @@ describe('payments', () => {
     it('are not charged when their order is cancelled', async () => {
       gateway.fail = new GatewayUnavailableError('down');
       await expect(payments.charge(order)).rejects.toBe(gateway.fail);
-      await payments.cancel(cancelled);
+      await expect(payments.cancel(cancelled)).rejects.toBe(gateway.fail);
       gateway.fail = undefined;
       await age();
-      await stalled.resumeBatch();
-      expect(gateway.charged.size).toBe(0);
+      await resumeStalled();
+      expect(gateway.keys).toHaveLength(1);
       expect(await stateOf(order)).toBe('void');
     });
 
     it('are refunded when their refund used up its attempts', async () => {
       await payments.charge(order);
-      gateway.lose = new ChargeUnknownError('cut off');
+      gateway.lose = new AnswerLostError('cut off');
       await expect(payments.cancel(cancelled)).rejects.toBe(gateway.lose);
       gateway.lose = undefined;
       await age();
-      await stalled.resumeBatch();
+      await resumeStalled();
       expect(gateway.refunded).toEqual([keyOf(order)]);
       expect(await stateOf(order)).toBe('refunded');
     });
@@ -244,11 +292,50 @@ describe('payments', () => {
     it('are left alone while somebody may be at work on them', async () => {
       gateway.fail = new GatewayUnavailableError('down');
       await expect(payments.charge(order)).rejects.toBe(gateway.fail);
-      expect(await stalled.resumeBatch()).toBe(0);
+      expect(await resumeStalled()).toBe(0);
       await age();
-      expect(await stalled.resumeBatch()).toBe(1);
-      expect(await stalled.resumeBatch()).toBe(0);
+      expect(await resumeStalled()).toBe(1);
+      expect(await resumeStalled()).toBe(0);
     });
+  });
+
+  it('whose key the provider may have forgotten are asked about and closed, never charged again', async () => {
+    gateway.fail = new GatewayUnavailableError('down');
+    await expect(payments.charge(order)).rejects.toBe(gateway.fail);
+    gateway.fail = undefined;
+    gateway.keyLifetimeMs = 60_000;
+    await dataSource.query(`UPDATE payments SET sent_at = now() - interval '61 seconds'`);
+    await payments.charge(order);
+    expect(gateway.keys).toHaveLength(1);
+    expect(gateway.outcomes.get(keyOf(order))).toEqual({ status: 'voided' });
+    expect(await eventsOf(order)).toEqual(['payments.failed.v1']);
+  });
+
+  it('keep the amount that came first when an order arrives twice with different ones', async () => {
+    gateway.fail = new GatewayUnavailableError('down');
+    await expect(payments.charge(order)).rejects.toBe(gateway.fail);
+    gateway.fail = undefined;
+    await payments.charge({ ...order, ...newEvent(order.orderId), totalMinor: 5 });
+    const [row] = await dataSource.query('SELECT amount_minor FROM payments');
+    expect(row).toEqual({ amount_minor: 1_999 });
+  });
+
+  it('of many orders that arrive together, twice and cancelled among them, come to their ends in a few commits', async () => {
+    const orders = Array.from({ length: 200 }, () => newOrder());
+    const commits = jest.spyOn(dataSource, 'transaction');
+    await Promise.all(
+      orders.flatMap((each, index) => [
+        payments.charge(each),
+        payments.charge({ ...each, ...newEvent(each.orderId) }),
+        ...(index % 4 === 0 ? [payments.cancel({ ...newEvent(each.orderId), reason: 'test' })] : []),
+      ]),
+    );
+    expect(commits.mock.calls.length).toBeLessThan(40);
+    commits.mockRestore();
+    const states = await dataSource.query('SELECT state, count(*) FROM payments GROUP BY 1 ORDER BY 1');
+    expect(states).toContainEqual({ state: 'succeeded', count: 150 });
+    const charged = [...gateway.outcomes.values()].filter(({ status }) => status === 'succeeded').length;
+    expect(charged - gateway.refunded.length).toBe(150);
   });
 
   it('are recorded for each of two orders whose messages carry the same id', async () => {

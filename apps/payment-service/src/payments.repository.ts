@@ -1,134 +1,160 @@
 import { Injectable } from '@nestjs/common';
-import type { OrderCreated } from '@slipstream/contracts';
+import { Outbox } from '@slipstream/outbox';
+import { GroupCommit } from '@slipstream/postgres';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { ChargeResult } from './payment-gateway.js';
+import { announce, apply, type Change, type Changed, type Payment } from './payment.js';
+import { NONE, opening, stepOf, UNSETTLED } from './payment-state.js';
 
-export type PaymentState =
-  | 'sent'
-  | 'unknown'
-  | 'succeeded'
-  | 'declined'
-  | 'refunding'
-  | 'refunded'
-  /** Cancelled before it was charged. */
-  | 'void';
+const PAYMENT = `order_id AS "orderId", state, gateway_key AS "gatewayKey", amount_minor AS "amountMinor", currency,
+  charge_id AS "chargeId", reason, sent_at AS "sentAt"`;
+/** Written out, or the planner would not see that the partial index fits. */
+const UNSETTLED_LIST = UNSETTLED.map((state) => `'${state}'`).join(', ');
+const GROUPS = { maxGroup: 500, maxWaiting: 10_000, concurrency: 2 };
 
-export interface Payment {
-  readonly orderId: string;
-  readonly state: PaymentState;
-  /** The order was cancelled: no new charge may be made, and one that was made is refunded. */
-  readonly cancelRequested: boolean;
-  readonly gatewayKey: string;
-  readonly amountMinor: number;
-  readonly currency: string;
-  readonly chargeId: string;
-}
-
-/** A payment in state `sent` or `refunding`. */
-export interface UnsettledPayment extends Payment {
-  /** An earlier call may have been made. */
-  readonly isRetry: boolean;
-}
-
-const PAYMENT = `order_id AS "orderId", state, cancel_requested AS "cancelRequested", gateway_key AS "gatewayKey",
-  amount_minor AS "amountMinor", currency, charge_id AS "chargeId"`;
-const NEXT_ATTEMPT = `state = CASE WHEN p.state = 'unknown' THEN 'sent' ELSE p.state END, updated_at = now()`;
-
-/** Transitions name the states they start from, so a late or repeated message cannot move a payment backwards. */
+/**
+ * Keeps payments. Changes that arrive together are committed together, with the events that tell of them, in a few
+ * statements. The row of an order is its own inbox: whatever message ids a change comes with, it happens once.
+ */
 @Injectable()
 export class PaymentsRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  private readonly changes = new GroupCommit<Change, Changed>({
+    ...GROUPS,
+    commit: (changes) => this.commit(changes),
+  });
 
-  /**
-   * Commits that the gateway is about to be called for an order.
-   * @returns no payment when it is settled already
-   */
-  async send(order: OrderCreated): Promise<UnsettledPayment | undefined> {
-    const [payment]: UnsettledPayment[] = await this.dataSource.query(
-      `INSERT INTO payments AS p (order_id, state, gateway_key, amount_minor, currency)
-       VALUES ($1, 'sent', $2, $3, $4)
-       ON CONFLICT (order_id) DO UPDATE SET ${NEXT_ATTEMPT} WHERE p.state IN ('sent', 'unknown', 'refunding')
-       RETURNING ${PAYMENT}, xmax <> 0 AS "isRetry"`,
-      [order.orderId, keyOf(order.orderId), order.totalMinor, order.currency],
-    );
-    return payment;
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** Resolves after the commit. A change that means nothing to the payment any more is no error. */
+  change(change: Change): Promise<Changed> {
+    return this.changes.submit(change);
   }
 
   /** Takes payments on which nobody has worked for a while; for as long again no other instance takes them. */
-  async claimStalled(limit: number, idleSeconds: number): Promise<UnsettledPayment[]> {
-    const [payments]: [UnsettledPayment[], number] = await this.dataSource.query(
-      `UPDATE payments AS p SET ${NEXT_ATTEMPT}
+  async claimUnsettled(limit: number, idleMs: number): Promise<Payment[]> {
+    const [payments]: [Payment[], number] = await this.dataSource.query(
+      `UPDATE payments SET updated_at = now()
        WHERE order_id IN (
          SELECT order_id FROM payments
-         WHERE state IN ('sent', 'unknown', 'refunding') AND updated_at < now() - make_interval(secs => $2)
+         WHERE state IN (${UNSETTLED_LIST}) AND updated_at <= now() - make_interval(secs => $2)
          ORDER BY updated_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-       RETURNING ${PAYMENT}, true AS "isRetry"`,
-      [limit, idleSeconds],
+       RETURNING ${PAYMENT}`,
+      [limit, idleMs / 1_000],
     );
     return payments;
   }
 
-  async markUnknown(orderId: string): Promise<void> {
-    // A parallel attempt may have ruled the charge out while ours was still on its way to the gateway.
-    await this.dataSource.query(
-      `UPDATE payments SET state = 'unknown', updated_at = now() WHERE order_id = $1 AND state IN ('sent', 'void')`,
-      [orderId],
-    );
+  private commit(changes: readonly Change[]): Promise<(Changed | Error)[]> {
+    return this.dataSource.transaction(async (tx) => {
+      const opened = await this.open(tx, firstOfEachOrder(changes));
+      const others = changes.filter(({ orderId }, index) => opened.get(orderId)?.index !== index);
+      const payments = await this.lock(tx, others);
+      const results = changes.map((change, index): Changed | Error => {
+        const fresh = opened.get(change.orderId);
+        if (fresh?.index === index) return { from: NONE, payment: fresh.payment };
+        const before = payments.get(change.orderId);
+        if (!before) return new Error(`order ${change.orderId} has no payment to ${change.event}`);
+        const payment = apply(before, change);
+        payments.set(change.orderId, payment);
+        return { from: before.state, payment };
+      });
+      await this.store(
+        tx,
+        results.filter((result): result is Changed => !(result instanceof Error)),
+      );
+      return results;
+    });
   }
 
-  /** Settles the payment of a cancelled order that the gateway has never charged. */
-  async markVoid(orderId: string): Promise<void> {
-    await this.dataSource.query(
-      `UPDATE payments SET state = 'void', updated_at = now()
-       WHERE order_id = $1 AND state IN ('sent', 'unknown') AND cancel_requested`,
-      [orderId],
-    );
-  }
-
-  /**
-   * Records the result of a charge; a charge of an order that was cancelled meanwhile goes on to its refund.
-   * @returns no payment when another delivery finished the charge first
-   */
-  async finish(tx: EntityManager, orderId: string, result: ChargeResult): Promise<Payment | undefined> {
-    const succeeded = result.status === 'succeeded';
-    // From `void` too: a charge that a parallel attempt did not see yet must not keep the customer's money.
-    const [[payment]]: [Payment[], number] = await tx.query(
-      `UPDATE payments
-       SET state = CASE WHEN $2::text = 'succeeded' AND cancel_requested THEN 'refunding' ELSE $2::text END,
-         charge_id = $3, reason = $4, updated_at = now()
-       WHERE order_id = $1 AND (state IN ('sent', 'unknown') OR (state = 'void' AND $2::text = 'succeeded'))
+  /** Opens the payments that are new, in one statement, in one order of keys in all transactions. */
+  private async open(
+    tx: EntityManager,
+    candidates: ReadonlyMap<string, Opening>,
+  ): Promise<Map<string, { payment: Payment; index: number }>> {
+    const rows = [...candidates.values()];
+    if (rows.length === 0) return new Map();
+    const payments: Payment[] = await tx.query(
+      `INSERT INTO payments (order_id, state, gateway_key, amount_minor, currency, sent_at)
+       SELECT order_id, state, gateway_key, amount_minor, currency, CASE WHEN state = 'sent' THEN now() END
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
+         AS c (order_id, state, gateway_key, amount_minor, currency)
+       ORDER BY order_id
+       ON CONFLICT (order_id) DO NOTHING
        RETURNING ${PAYMENT}`,
-      [orderId, result.status, succeeded ? result.chargeId : null, succeeded ? null : result.reason],
+      [
+        rows.map(({ change }) => change.orderId),
+        rows.map(({ state }) => state),
+        rows.map(({ change }) => keyOf(change.orderId)),
+        rows.map(({ change }) => change.amountMinor),
+        rows.map(({ change }) => change.currency),
+      ],
     );
-    return payment;
+    return new Map(
+      payments.map((payment) => [
+        payment.orderId,
+        { payment, index: candidates.get(payment.orderId)?.index ?? -1 },
+      ]),
+    );
   }
 
-  /**
-   * Remembers that an order was cancelled: starts the refund of its charge, rules a charge out that was never begun, and
-   * leaves one that is under way to whoever is at it.
-   */
-  async cancel(orderId: string): Promise<Payment> {
-    const [payment] = await this.dataSource.query(
-      `INSERT INTO payments AS p (order_id, state, cancel_requested, gateway_key) VALUES ($1, 'void', true, $2)
-       ON CONFLICT (order_id) DO UPDATE
-         SET state = CASE WHEN p.state = 'succeeded' THEN 'refunding' ELSE p.state END,
-           cancel_requested = true, updated_at = now()
-       RETURNING ${PAYMENT}`,
-      [orderId, keyOf(orderId)],
+  /** Reads payments and keeps everybody else from changing them, in one order of keys in all transactions. */
+  private async lock(tx: EntityManager, changes: readonly Change[]): Promise<Map<string, Payment>> {
+    if (changes.length === 0) return new Map();
+    const payments: Payment[] = await tx.query(
+      `SELECT ${PAYMENT} FROM payments WHERE order_id = ANY($1) ORDER BY order_id FOR UPDATE`,
+      [[...new Set(changes.map(({ orderId }) => orderId))]],
     );
-    return payment;
+    return new Map(payments.map((payment) => [payment.orderId, payment]));
   }
 
-  /** @returns false when another delivery finished the refund first */
-  async finishRefund(tx: EntityManager, orderId: string): Promise<boolean> {
-    const [, count]: [unknown, number] = await tx.query(
-      `UPDATE payments SET state = 'refunded', updated_at = now() WHERE order_id = $1 AND state = 'refunding'`,
-      [orderId],
+  private async store(tx: EntityManager, results: readonly Changed[]): Promise<void> {
+    const touched = new Map<string, Payment>();
+    for (const { from, payment } of results) {
+      // One that is being worked on is written although its state stays: it is not stalled.
+      if (from !== NONE && (from !== payment.state || stepOf(from))) touched.set(payment.orderId, payment);
+    }
+    const rows = [...touched.values()];
+    if (rows.length > 0) {
+      await tx.query(
+        `UPDATE payments AS p
+         SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+           AS c (order_id, state, charge_id, reason, sent_at)
+         WHERE p.order_id = c.order_id`,
+        [
+          rows.map(({ orderId }) => orderId),
+          rows.map(({ state }) => state),
+          rows.map(({ chargeId }) => chargeId),
+          rows.map(({ reason }) => reason),
+          rows.map(({ sentAt }) => sentAt),
+        ],
+      );
+    }
+    await this.outbox.append(
+      tx,
+      results.map(announce).filter((event) => event !== undefined),
     );
-    return count > 0;
   }
 }
 
+interface Opening {
+  readonly change: Change;
+  readonly index: number;
+  readonly state: string;
+}
+
+function firstOfEachOrder(changes: readonly Change[]): Map<string, Opening> {
+  const first = new Map<string, Opening>();
+  changes.forEach((change, index) => {
+    const state = opening(change.event);
+    if (state && !first.has(change.orderId)) first.set(change.orderId, { change, index, state });
+  });
+  return first;
+}
+
+/** Nothing of the message is in it: an order has one key, however often and in whatever version it arrives. */
 function keyOf(orderId: string): string {
   return `charge-${orderId}`;
 }

@@ -1,112 +1,139 @@
 import { Injectable } from '@nestjs/common';
+import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
+import { GatewayGuard } from './gateway-guard.js';
 import {
-  encodeEvent,
-  newEvent,
-  paymentCompletedV1,
-  paymentFailedV1,
-  paymentRefundedV1,
-  type OrderCancelled,
-  type OrderCreated,
-} from '@slipstream/contracts';
-import { Outbox } from '@slipstream/outbox';
-import { DataSource } from 'typeorm';
-import { ChargeUnknownError, PaymentGateway, type ChargeResult } from './payment-gateway.js';
-import { PaymentsRepository, type Payment, type UnsettledPayment } from './payments.repository.js';
+  AnswerLostError,
+  PaymentGateway,
+  type ChargeRequest,
+  type ChargeResult,
+  type RefundResult,
+} from './payment-gateway.js';
+import { stepOf, type PaymentStep } from './payment-state.js';
+import type { Change, Changed, Payment } from './payment.js';
+import { PaymentsRepository } from './payments.repository.js';
 
-const SOURCE = 'payment-service';
 /** Longest id that the contract of the events takes. */
 const MAX_ID_LENGTH = 64;
+const GIVEN_UP = 'the provider could not be asked for so long that the charge must not be repeated';
 
 /**
- * Moves payments through `sent → succeeded | declined | unknown | void` and `succeeded → refunding → refunded`. Gateway
- * calls are made outside of any transaction; each result is committed together with the event that tells it.
+ * Brings payments to their end. Each step commits what it is about to do, calls the gateway outside of any transaction,
+ * and commits the result together with the event that tells it; wherever a process dies, the next one finds in the row
+ * what may have happened and asks.
  */
 @Injectable()
 export class PaymentsService {
+  private readonly steps: Readonly<Record<PaymentStep, (changed: Changed) => Promise<Changed>>> = {
+    charge: (changed) => this.chargeOnce(changed),
+    close: ({ payment }) => this.closeKey(payment),
+    refund: ({ payment }) => this.refundOnce(payment),
+  };
+
   constructor(
-    private readonly dataSource: DataSource,
     private readonly payments: PaymentsRepository,
     private readonly gateway: PaymentGateway,
-    private readonly outbox: Outbox,
+    private readonly guard: GatewayGuard,
   ) {}
 
-  /** Charges an order at most once. The key is committed before the first call. */
-  async charge(order: OrderCreated): Promise<void> {
-    const payment = await this.payments.send(order);
-    if (payment) await this.resume(payment);
+  /** Charges an order at most once. */
+  async charge({ orderId, totalMinor: amountMinor, currency }: OrderCreated): Promise<void> {
+    const event = this.guard.isOpen ? 'ordered' : 'send';
+    await this.finish(await this.payments.change({ orderId, event, amountMinor, currency }));
   }
 
-  /**
-   * Refunds what was charged for a cancelled order; an order not charged yet never will be. Whoever has a charge under
-   * way refunds it.
-   */
-  async cancel(order: OrderCancelled): Promise<void> {
-    const payment = await this.payments.cancel(order.orderId);
-    if (payment.state === 'refunding') await this.refund(payment);
+  /** Sees to it that a cancelled order keeps nobody's money: closes its key, or refunds its charge. */
+  async cancel({ orderId }: OrderCancelled): Promise<void> {
+    await this.finish(await this.payments.change({ orderId, event: 'cancel' }));
   }
 
-  /** Brings a payment to its end from whatever state an earlier attempt left it in. */
-  async resume(payment: UnsettledPayment): Promise<void> {
-    const latest = payment.state === 'refunding' ? payment : await this.settle(payment);
-    if (latest?.state === 'refunding') await this.refund(latest);
+  /** Goes on with a payment that somebody else left unfinished. */
+  async resume(payment: Payment): Promise<void> {
+    await this.finish({ from: payment.state, payment });
   }
 
-  private async settle(payment: UnsettledPayment): Promise<Payment | undefined> {
-    const result = await this.resolve(payment);
-    if (!result) {
-      await this.payments.markVoid(payment.orderId);
-      return undefined;
+  private async finish(changed: Changed): Promise<void> {
+    for (let latest = changed; ;) {
+      const step = stepOf(latest.payment.state);
+      if (!step) return;
+      latest = await this.steps[step](latest);
     }
-    return this.dataSource.transaction(async (tx) => {
-      const finished = await this.payments.finish(tx, payment.orderId, result);
-      if (finished) await this.outbox.append(tx, [chargeEvent(payment, result)]);
-      return finished;
-    });
   }
 
-  /**
-   * An earlier call may have charged without our knowing: then the gateway is asked before it is told again.
-   * @returns nothing when the order is cancelled and was never charged
-   */
-  private async resolve(payment: UnsettledPayment): Promise<ChargeResult | undefined> {
-    const { gatewayKey: key, orderId, amountMinor, currency, cancelRequested } = payment;
-    if (isFree(payment)) return cancelRequested ? undefined : freeCharge(orderId);
+  private async chargeOnce(changed: Changed): Promise<Changed> {
+    const { orderId } = changed.payment;
+    if (changed.payment.state === 'intent') {
+      this.guard.assertClosed();
+      return this.payments.change({ orderId, event: 'send' });
+    }
+    // Only who moved the payment to `sent` knows that nobody has called before.
+    const isFirstCall = changed.from === 'none' || changed.from === 'intent';
+    const request = toRequest(changed.payment);
+    const charge = () => (isFirstCall ? this.gateway.charge(request) : this.askAndCharge(request));
+    return this.record(
+      changed.payment,
+      await this.call(changed.payment, 'charge_lost', charge, freeCharge(orderId)),
+    );
+  }
+
+  private async closeKey(payment: Payment): Promise<Changed> {
+    const close = () => this.gateway.close(toRequest(payment));
+    return this.record(payment, await this.call(payment, 'charge_lost', close, { status: 'voided' }));
+  }
+
+  private async refundOnce({ orderId }: Payment): Promise<Changed> {
+    const { payment } = await this.payments.change({ orderId, event: 'refund_send' });
+    const { gatewayKey: key, chargeId } = payment;
+    const refund = () => this.gateway.refund({ key, chargeId: chargeId ?? '' });
+    const result = await this.call<RefundResult>(payment, 'refund_lost', refund, { status: 'succeeded' });
+    return result.status === 'succeeded'
+      ? this.payments.change({ orderId, event: 'refund_succeeded' })
+      : this.payments.change({ orderId, event: 'refund_declined', reason: result.reason });
+  }
+
+  /** An earlier call may have charged without our knowing: the gateway is asked before it is told again. */
+  private async askAndCharge(request: ChargeRequest): Promise<ChargeResult> {
+    const earlier = await this.gateway.find(request);
+    if (earlier) return earlier;
+    const isKeyForgotten = Date.now() - request.sentAt.getTime() >= this.gateway.keyLifetimeMs;
+    return isKeyForgotten ? this.gateway.close(request) : this.gateway.charge(request);
+  }
+
+  /** The gateway takes no charge of nothing; `ifFree` is what comes of one. */
+  private async call<Result>(
+    { orderId, amountMinor }: Payment,
+    lost: 'charge_lost' | 'refund_lost',
+    request: () => Promise<Result>,
+    ifFree: Result,
+  ): Promise<Result> {
+    if (amountMinor === 0) return ifFree;
     try {
-      const earlier = payment.isRetry ? await this.gateway.find(key) : undefined;
-      if (earlier || cancelRequested) return earlier;
-      return await this.gateway.charge({ key, orderId, amountMinor, currency });
+      return await this.guard.execute(request);
     } catch (error) {
-      if (error instanceof ChargeUnknownError) await this.payments.markUnknown(orderId);
+      if (error instanceof AnswerLostError) await this.payments.change({ orderId, event: lost });
       throw error;
     }
   }
 
-  private async refund(payment: Payment): Promise<void> {
-    const { orderId, gatewayKey, chargeId, amountMinor, currency } = payment;
-    if (!isFree(payment)) await this.gateway.refund(gatewayKey);
-    await this.dataSource.transaction(async (tx) => {
-      if (!(await this.payments.finishRefund(tx, orderId))) return;
-      const event = { ...newEvent(orderId), chargeId, amountMinor, currency };
-      await this.outbox.append(tx, [encodeEvent(paymentRefundedV1, event, SOURCE)]);
-    });
+  private record({ orderId }: Payment, result: ChargeResult): Promise<Changed> {
+    return this.payments.change({ orderId, ...changeOf(result) });
   }
 }
 
-/** The gateway takes no charge of nothing. */
-function isFree({ amountMinor }: Payment): boolean {
-  return amountMinor === 0;
+function changeOf(result: ChargeResult): Omit<Change, 'orderId'> {
+  switch (result.status) {
+    case 'succeeded':
+      return { event: 'charge_succeeded', chargeId: result.chargeId };
+    case 'declined':
+      return { event: 'charge_declined', reason: result.reason };
+    case 'voided':
+      return { event: 'charge_voided', reason: GIVEN_UP };
+  }
 }
 
 function freeCharge(orderId: string): ChargeResult {
   return { status: 'succeeded', chargeId: `free-${orderId}`.slice(0, MAX_ID_LENGTH) };
 }
 
-function chargeEvent({ orderId, amountMinor, currency }: Payment, result: ChargeResult) {
-  return result.status === 'succeeded'
-    ? encodeEvent(
-        paymentCompletedV1,
-        { ...newEvent(orderId), chargeId: result.chargeId, amountMinor, currency },
-        SOURCE,
-      )
-    : encodeEvent(paymentFailedV1, { ...newEvent(orderId), reason: result.reason }, SOURCE);
+function toRequest({ gatewayKey: key, orderId, amountMinor, currency, sentAt }: Payment): ChargeRequest {
+  return { key, orderId, amountMinor, currency, sentAt: sentAt ?? new Date() };
 }

@@ -1,8 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RetryableError } from '@slipstream/jetstream';
-import { ChargeUnknownError, GatewayUnavailableError } from './payment-gateway.js';
+import {
+  AnswerLostError,
+  ChargePendingError,
+  GatewayUnavailableError,
+  KeyMisusedError,
+} from './payment-gateway.js';
 import { SimulatorGateway } from './simulator.gateway.js';
 
 interface Answer {
@@ -11,7 +15,8 @@ interface Answer {
   readonly headers?: Record<string, string>;
 }
 
-const REQUEST = { key: 'charge-o-1', orderId: 'o-1', amountMinor: 1999, currency: 'EUR' };
+const REQUEST = { key: 'charge-o-1', orderId: 'o-1', amountMinor: 1999, currency: 'EUR', sentAt: new Date() };
+const REFUND = { key: REQUEST.key, chargeId: 'ch_1' };
 const CHARGE = { chargeId: 'ch_1', status: 'succeeded' };
 
 describe('simulator gateway', () => {
@@ -34,7 +39,7 @@ describe('simulator gateway', () => {
   it('reads a charge', async () => {
     answer = { status: 201, body: JSON.stringify(CHARGE) };
     expect(await gateway.charge(REQUEST)).toEqual(CHARGE);
-    expect(await gateway.find(REQUEST.key)).toEqual(CHARGE);
+    expect(await gateway.find(REQUEST)).toEqual(CHARGE);
   });
 
   it('reads a decline', async () => {
@@ -42,36 +47,47 @@ describe('simulator gateway', () => {
     expect(await gateway.charge(REQUEST)).toMatchObject({ status: 'declined' });
   });
 
-  it.each([400, 402, 413, 422])('takes %i for a refused charge', async (status) => {
+  it.each([400, 402, 413])('takes %i for a refused charge', async (status) => {
     answer = { status };
     expect(await gateway.charge(REQUEST)).toMatchObject({ status: 'declined' });
-    await expect(gateway.find(REQUEST.key)).rejects.toThrow(`${status}`);
-    await expect(gateway.refund(REQUEST.key)).rejects.toThrow(`${status}`);
+    await expect(gateway.find(REQUEST)).rejects.toThrow(`${status}`);
+    await expect(gateway.refund(REFUND)).rejects.toThrow(`${status}`);
   });
 
-  it.each([401, 403, 404, 405, 408, 409, 425])('says nothing about the charge after %i', async (status) => {
+  it.each([401, 403, 404, 405, 425])('blames the gateway and not the charge for %i', async (status) => {
     answer = { status };
-    const error = await chargeError();
-    expect(error).toBeInstanceOf(Error);
-    expect(error).not.toBeInstanceOf(RetryableError);
+    expect(await chargeError()).toBeInstanceOf(GatewayUnavailableError);
+  });
+
+  it('raises an alarm when the key stands for another charge', async () => {
+    answer = { status: 422 };
+    expect(await chargeError()).toBeInstanceOf(KeyMisusedError);
+  });
+
+  it('reads that a key is closed', async () => {
+    answer = { status: 201, body: JSON.stringify({ status: 'closed', createdAt: 'now' }) };
+    expect(await gateway.close(REQUEST)).toEqual({ status: 'voided' });
+    expect(await gateway.charge(REQUEST)).toEqual({ status: 'voided' });
   });
 
   it('takes 404 for a key that was never charged when it asks, and only then', async () => {
     answer = { status: 404 };
-    expect(await gateway.find(REQUEST.key)).toBeUndefined();
+    expect(await gateway.find(REQUEST)).toBeUndefined();
     await expect(gateway.charge(REQUEST)).rejects.toThrow('404');
-    await expect(gateway.refund(REQUEST.key)).rejects.toThrow('404');
+    await expect(gateway.refund(REFUND)).rejects.toThrow('404');
   });
 
-  it.each([429, 503, 409])(
-    'waits no shorter than %i asks it to, and leaves the backoff in force',
-    async (status) => {
-      answer = { status, headers: { 'retry-after': '2' } };
-      const error = await chargeError();
-      expect(error).toBeInstanceOf(GatewayUnavailableError);
-      expect(error).toMatchObject({ delayMs: undefined, notBeforeMs: 2_000 });
-    },
-  );
+  it.each([
+    [429, GatewayUnavailableError],
+    [503, GatewayUnavailableError],
+    [409, ChargePendingError],
+    [500, AnswerLostError],
+  ])('waits no shorter than %i asks it to, and leaves the backoff in force', async (status, type) => {
+    answer = { status, headers: { 'retry-after': '2' } };
+    const error = await chargeError();
+    expect(error).toBeInstanceOf(type);
+    expect(error).toMatchObject({ delayMs: undefined, notBeforeMs: 2_000 });
+  });
 
   it.each([
     ['an unknown status', JSON.stringify({ ...CHARGE, status: 'pending' })],
@@ -81,12 +97,12 @@ describe('simulator gateway', () => {
     ['nothing', ''],
   ])('does not know about the charge after %s', async (_, body) => {
     answer = { status: 200, body };
-    expect(await chargeError()).toBeInstanceOf(ChargeUnknownError);
-    await expect(gateway.find(REQUEST.key)).rejects.toBeInstanceOf(ChargeUnknownError);
+    expect(await chargeError()).toBeInstanceOf(AnswerLostError);
+    await expect(gateway.find(REQUEST)).rejects.toBeInstanceOf(AnswerLostError);
   });
 
-  it('does not know about the charge after an error of the server', async () => {
-    answer = { status: 500 };
-    expect(await chargeError()).toBeInstanceOf(ChargeUnknownError);
+  it.each([408, 500, 502])('does not know about the charge after %i', async (status) => {
+    answer = { status };
+    expect(await chargeError()).toBeInstanceOf(AnswerLostError);
   });
 });

@@ -1,107 +1,107 @@
 import { z } from 'zod';
+import { HttpClient, type HttpAnswer, type HttpQuestion } from './http-client.js';
 import {
-  ChargeUnknownError,
+  AnswerLostError,
+  ChargePendingError,
   GatewayUnavailableError,
+  KeyMisusedError,
   PaymentGateway,
   type ChargeRequest,
   type ChargeResult,
+  type RefundRequest,
+  type RefundResult,
 } from './payment-gateway.js';
+import { retryAfterMs } from './retry-after.js';
 
-const TIMEOUT_MS = 10_000;
-/** Requests that may succeed later, or that say that we are set up wrongly: neither is a word about the charge. */
-const NOT_REFUSALS: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 408, 409, 425, 429]);
+const TIMEOUT_MS = 8_000;
+const JSON_TYPE = { 'content-type': 'application/json' };
+/** We are set up wrongly, or too early: nothing was charged, and nothing is said about this charge. */
+const LOCKED_OUT: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 425]);
 
 const chargeSchema = z.object({
   // An id outside of the contract of the events could be charged but never told.
   chargeId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
   status: z.enum(['succeeded', 'declined']),
 });
+const closedSchema = z.object({ status: z.literal('closed') });
 
-/** HTTP adapter for the payment-gateway simulator. */
+/** HTTP adapter for the payment-gateway simulator, which never forgets a key. */
 export class SimulatorGateway extends PaymentGateway {
-  constructor(private readonly baseUrl: string) {
+  readonly keyLifetimeMs = Infinity;
+  private readonly http: HttpClient;
+
+  constructor(baseUrl: string) {
     super();
+    this.http = new HttpClient(baseUrl, TIMEOUT_MS);
   }
 
-  async charge({ key, ...body }: ChargeRequest): Promise<ChargeResult> {
-    const response = await this.send('POST', '/charges', { key, body });
-    if (!isRefusal(response)) return readResult(await accepted(response));
-    await response.body?.cancel();
-    return { status: 'declined', reason: `the gateway refused the charge with status ${response.status}` };
-  }
-
-  async find(key: string): Promise<ChargeResult | undefined> {
-    const response = await this.send('GET', `/charges/${encodeURIComponent(key)}`);
-    if (response.status !== 404) return readResult(await accepted(response));
-    await response.body?.cancel();
-    return undefined;
-  }
-
-  async refund(key: string): Promise<void> {
-    const response = await this.send('POST', `/charges/${encodeURIComponent(key)}/refund`);
-    await (await accepted(response)).body?.cancel();
-  }
-
-  private send(method: string, path: string, request?: { key: string; body: object }): Promise<Response> {
-    return this.fetch(`${this.baseUrl}${path}`, {
-      method,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(request && {
-        headers: { 'content-type': 'application/json', 'idempotency-key': request.key },
-        body: JSON.stringify(request.body),
-      }),
+  async charge({ key, orderId, amountMinor, currency }: ChargeRequest): Promise<ChargeResult> {
+    const answer = await this.send({
+      method: 'POST',
+      path: '/charges',
+      headers: { ...JSON_TYPE, 'idempotency-key': key },
+      body: JSON.stringify({ orderId, amountMinor, currency }),
     });
+    if (answer.status === 422) throw new KeyMisusedError(`the key ${key} stands for another charge`);
+    if (isRefusal(answer)) {
+      return { status: 'declined', reason: `the gateway refused the charge with status ${answer.status}` };
+    }
+    return readResult(accepted(answer));
   }
 
-  private async fetch(url: string, init: RequestInit): Promise<Response> {
+  async find({ key }: ChargeRequest): Promise<ChargeResult | undefined> {
+    const answer = await this.send({ method: 'GET', path: `/charges/${encodeURIComponent(key)}` });
+    return answer.status === 404 ? undefined : readResult(accepted(answer));
+  }
+
+  async close({ key }: ChargeRequest): Promise<ChargeResult> {
+    const answer = await this.send({ method: 'POST', path: `/charges/${encodeURIComponent(key)}/close` });
+    return readResult(accepted(answer));
+  }
+
+  async refund({ key }: RefundRequest): Promise<RefundResult> {
+    accepted(await this.send({ method: 'POST', path: `/charges/${encodeURIComponent(key)}/refund` }));
+    return { status: 'succeeded' };
+  }
+
+  private async send(question: HttpQuestion): Promise<HttpAnswer> {
     try {
-      return await fetch(url, init);
+      return await this.http.send(question);
     } catch (cause) {
-      const refused = isRefused(cause);
-      if (refused) throw new GatewayUnavailableError('the gateway does not accept connections', { cause });
-      throw new ChargeUnknownError('the gateway did not answer', { cause });
+      // A refused connection is the one network error after which nothing can have been charged.
+      if ((cause as { code?: unknown }).code === 'ECONNREFUSED') {
+        throw new GatewayUnavailableError('the gateway does not accept connections', { cause });
+      }
+      throw new AnswerLostError('the gateway did not answer', { cause });
     }
   }
 }
 
-async function accepted(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  await response.body?.cancel();
-  throw toError(response);
+function isRefusal({ status }: HttpAnswer): boolean {
+  return status >= 400 && status < 500 && !LOCKED_OUT.has(status) && ![408, 409, 429].includes(status);
 }
 
-function isRefusal({ status }: Response): boolean {
-  return status >= 400 && status < 500 && !NOT_REFUSALS.has(status);
-}
-
-async function readResult(response: Response): Promise<ChargeResult> {
-  const { status, chargeId } = await readCharge(response);
-  return status === 'succeeded' ? { status, chargeId } : { status, reason: 'declined by the gateway' };
-}
-
-async function readCharge(response: Response): Promise<z.infer<typeof chargeSchema>> {
-  try {
-    return chargeSchema.parse(await response.json());
-  } catch (cause) {
-    throw new ChargeUnknownError('the answer of the gateway cannot be read', { cause });
-  }
-}
-
-function toError({ status, headers }: Response): Error {
-  const retryAfter = headers.get('retry-after');
+function accepted(answer: HttpAnswer): HttpAnswer {
+  const { status, retryAfter } = answer;
+  if (status >= 200 && status < 300) return answer;
+  const message = `the gateway answered ${status}`;
+  const wait = { notBeforeMs: retryAfterMs(retryAfter) };
   // A conflict that asks to wait means that a request with this key is under way.
-  if (status === 429 || status === 503 || (status === 409 && retryAfter !== null)) {
-    const seconds = Number(retryAfter);
-    // A floor under the backoff: waiting no longer than asked would use up the attempts within seconds.
-    const wait = seconds > 0 ? { notBeforeMs: seconds * 1_000 } : {};
-    return new GatewayUnavailableError(`the gateway answered ${status}`, wait);
+  if (status === 409 && retryAfter !== undefined) throw new ChargePendingError(message, wait);
+  if (status === 429 || status === 503 || LOCKED_OUT.has(status)) {
+    throw new GatewayUnavailableError(message, wait);
   }
-  if (status >= 500) return new ChargeUnknownError(`the gateway answered ${status}`);
-  return new Error(`the gateway refused the request with status ${status}`);
+  if (status >= 500 || status === 408) throw new AnswerLostError(message, wait);
+  throw new Error(message);
 }
 
-/** A refused connection is the one network error after which nothing can have been charged. */
-function isRefused(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return (cause as { code?: unknown } | undefined)?.code === 'ECONNREFUSED';
+function readResult({ body }: HttpAnswer): ChargeResult {
+  try {
+    const answer: unknown = JSON.parse(body);
+    if (closedSchema.safeParse(answer).success) return { status: 'voided' };
+    const { status, chargeId } = chargeSchema.parse(answer);
+    return status === 'succeeded' ? { status, chargeId } : { status, reason: 'declined by the gateway' };
+  } catch (cause) {
+    throw new AnswerLostError('the answer of the gateway cannot be read', { cause });
+  }
 }

@@ -4,66 +4,71 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { PaymentsRepository, type UnsettledPayment } from './payments.repository.js';
+import { GatewayGuard } from './gateway-guard.js';
+import type { Payment } from './payment.js';
+import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 
 const INTERVAL_MS = 60_000;
-const BATCH_SIZE = 100;
-/** A batch whose calls all time out, two for each payment, is through before its payments count as stalled again. */
-const CONCURRENCY = 10;
+const BATCH_SIZE = 200;
 /** Messages that are still being retried touch their payment more often than that, as a rule. */
-const IDLE_SECONDS = 300;
+const IDLE_MS = 300_000;
 
-/** Finishes payments whose messages used up their attempts, so that no order stays pending for ever. */
+/** Finishes payments that no message brings to their end any more, so that no order stays pending for ever. */
 @Injectable()
 export class StalledPaymentsService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(StalledPaymentsService.name);
   private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
+  private running: Promise<void> = Promise.resolve();
   private stopped = false;
 
   constructor(
     private readonly repository: PaymentsRepository,
     private readonly payments: PaymentsService,
+    private readonly guard: GatewayGuard,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.run().finally(() => (this.running = undefined));
-    }, INTERVAL_MS).unref();
+    this.timer = setInterval(() => void this.resumeAll(IDLE_MS), INTERVAL_MS).unref();
   }
 
-  /** Ends after the payments at hand. Those that were claimed and not begun are stalled again later. */
+  /** Ends after the payments at hand. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
     await this.running;
   }
 
-  /** Drives on the payments that have been idle for longest and returns how many there were. */
-  async resumeBatch(): Promise<number> {
-    const stalled = await this.repository.claimStalled(BATCH_SIZE, IDLE_SECONDS);
-    const queue = stalled.values();
-    await Promise.all(Array.from({ length: CONCURRENCY }, () => this.work(queue)));
+  /** Goes on with every payment that has been idle for so long, a batch at a time, one round after the other. */
+  resumeAll(idleMs: number): Promise<void> {
+    this.running = this.running.then(() => this.run(idleMs));
+    return this.running;
+  }
+
+  /** Goes on with the payments that have been idle for longest, and returns how many there were. */
+  async resumeBatch(limit: number, idleMs: number): Promise<number> {
+    const stalled = await this.repository.claimUnsettled(limit, idleMs);
+    await Promise.all(stalled.map((payment) => this.resume(payment)));
     return stalled.length;
   }
 
-  private async run(): Promise<void> {
+  private async run(idleMs: number): Promise<void> {
+    const startedAt = Date.now();
     try {
-      await this.resumeBatch();
+      for (let claimed = BATCH_SIZE; claimed === BATCH_SIZE && !this.stopped && this.guard.isClosed;) {
+        // What this round has touched must not come again in it.
+        claimed = await this.resumeBatch(BATCH_SIZE, idleMs + Date.now() - startedAt);
+      }
     } catch (err) {
       this.logger.warn({ err }, 'stalled payments could not be read');
     }
   }
 
-  private async work(queue: Iterable<UnsettledPayment>): Promise<void> {
-    for (const payment of queue) {
-      if (this.stopped) return;
-      try {
-        await this.payments.resume(payment);
-      } catch (err) {
-        this.logger.warn({ err, orderId: payment.orderId }, 'a stalled payment stays unsettled');
-      }
+  private async resume(payment: Payment): Promise<void> {
+    try {
+      await this.payments.resume(payment);
+    } catch (err) {
+      this.logger.warn({ err, orderId: payment.orderId }, 'a stalled payment stays unsettled');
     }
   }
 }

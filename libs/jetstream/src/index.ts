@@ -40,7 +40,6 @@ export {
   JetStreamDisabledError,
   MessageTooLargeError,
   NoStreamError,
-  PrecedingMessageError,
   PublishConnectionClosedError,
   PublishError,
   PublishNotPermittedError,

@@ -1,0 +1,86 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '@slipstream/testing';
+import { GatewayGuard } from './gateway-guard.js';
+import { AnswerLostError, ChargePendingError, GatewayUnavailableError } from './payment-gateway.js';
+
+const BREAKS = { firstMs: 50, longestMs: 100 };
+const down = (wait = {}) => Promise.reject(new GatewayUnavailableError('down', wait));
+const up = () => Promise.resolve('up');
+
+describe('the guard of the gateway', () => {
+  let guard: GatewayGuard;
+  let heard: string[];
+
+  const fail = async (times: number, call: () => Promise<unknown> = down) => {
+    for (let time = 0; time < times; time++) await guard.execute(call).catch(() => undefined);
+  };
+
+  beforeEach(() => {
+    guard = new GatewayGuard(BREAKS);
+    heard = [];
+    guard.onOpen(() => heard.push('open'));
+    guard.onClose(() => heard.push('close'));
+  });
+
+  it('lets nothing through once most calls failed, and says when to come back', async () => {
+    await fail(10);
+    expect(heard).toEqual(['open']);
+    let isCalled = false;
+    const error = await guard
+      .execute(() => {
+        isCalled = true;
+        return up();
+      })
+      .catch((thrown: unknown) => thrown);
+    expect(isCalled).toBe(false);
+    expect(error).toBeInstanceOf(GatewayUnavailableError);
+    expect((error as GatewayUnavailableError).notBeforeMs).toBeGreaterThan(0);
+    expect(() => guard.assertClosed()).toThrow(GatewayUnavailableError);
+  });
+
+  it('counts lost answers, and neither keys in use nor errors of our own', async () => {
+    await fail(30, () => Promise.reject(new ChargePendingError('in flight')));
+    await fail(30, () => Promise.reject(new TypeError('a bug')));
+    expect(guard.isClosed).toBe(true);
+    await fail(10, () => Promise.reject(new AnswerLostError('cut off')));
+    expect(guard.isOpen).toBe(true);
+  });
+
+  it('bears a gateway of which half the calls fail', async () => {
+    for (let pair = 0; pair < 100; pair++) {
+      await fail(1, up);
+      await fail(1);
+    }
+    expect(guard.isClosed).toBe(true);
+  });
+
+  it('closes after a few calls came through', async () => {
+    await fail(10);
+    await waitFor('the end of the break', () => !guard.isOpen);
+    for (let call = 0; call < GatewayGuard.trialCalls; call++) {
+      expect(guard.isClosed).toBe(false);
+      await guard.execute(up);
+    }
+    expect(guard.isClosed).toBe(true);
+    expect(heard).toEqual(['open', 'close']);
+  });
+
+  it('opens again when the trial fails, for twice as long, up to a bound', async () => {
+    await fail(10);
+    for (const expectedMs of [100, 100]) {
+      await waitFor('the end of the break', () => !guard.isOpen);
+      await fail(GatewayGuard.trialCalls);
+      expect(guard.isOpen).toBe(true);
+      expect(guard.remainingMs).toBeGreaterThan(BREAKS.firstMs);
+      expect(guard.remainingMs).toBeLessThanOrEqual(expectedMs);
+    }
+    expect(heard).toEqual(['open', 'open', 'open']);
+  });
+
+  it('never breaks for a shorter time than the gateway asked for', async () => {
+    await fail(10, () => down({ notBeforeMs: 7_000 }));
+    expect(guard.remainingMs).toBeGreaterThan(6_000);
+    const error = await guard.execute(up).catch((thrown: unknown) => thrown);
+    expect((error as GatewayUnavailableError).notBeforeMs).toBeGreaterThan(6_000);
+  });
+});

@@ -1,0 +1,138 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  BrokenCircuitError,
+  circuitBreaker,
+  CircuitState,
+  CountBreaker,
+  handleWhen,
+  type IBackoff,
+  type IBackoffFactory,
+  type IHalfOpenAfterBackoffContext,
+} from 'cockatiel';
+import { ConcurrencyLimit } from './concurrency-limit.js';
+import { AnswerLostError, GatewayUnavailableError } from './payment-gateway.js';
+
+/** How many of the last calls count, the share of them that must fail, and how many there must be. */
+const WINDOW = { size: 50, threshold: 0.8, minimumNumberOfCalls: 10 };
+/** Calls that are tried after a break, and the share of them that may fail. */
+const TRIAL = { calls: 4, threshold: 0.5 };
+/** Longest wait for a turn: with the calls after it, a handler still ends within its time-out. */
+const TURN_TIMEOUT_MS = 5_000;
+/** Those that were turned away come back spread over so long. */
+const RETURN_SPREAD_MS = 1_000;
+
+export interface BreakDurations {
+  /** Milliseconds of the first break. Each further one of an outage is twice as long. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+
+/** Token of the durations, which tests shorten. */
+export const BREAK_DURATIONS = Symbol('BreakDurations');
+export const DEFAULT_BREAK_DURATIONS: BreakDurations = { firstMs: 1_000, longestMs: 5_000 };
+
+/**
+ * Stands between the payments and the gateway. Bounds how many calls are under way, and lets none through for a while
+ * once most of them fail; then a few are tried, and when those come through, the rest follows in growing numbers.
+ */
+@Injectable()
+export class GatewayGuard {
+  /** Calls that are worth preparing for a trial. */
+  static readonly trialCalls = TRIAL.calls;
+
+  private readonly limit = new ConcurrencyLimit();
+  private readonly breaks: Breaks;
+  private readonly breaker;
+
+  constructor(@Inject(BREAK_DURATIONS) durations: BreakDurations) {
+    this.breaks = new Breaks(durations);
+    this.breaker = circuitBreaker(handleWhen(isTrouble), {
+      halfOpenAfter: this.breaks,
+      breaker: new CountBreaker(WINDOW),
+      halfOpenSampling: TRIAL,
+    });
+    this.breaker.onBreak(() => this.limit.restart());
+  }
+
+  /** True from the break on until a call may be tried. */
+  get isOpen(): boolean {
+    return this.breaker.state === CircuitState.Open && this.remainingMs > 0;
+  }
+
+  /** True while nothing is known to be wrong. */
+  get isClosed(): boolean {
+    return this.breaker.state === CircuitState.Closed;
+  }
+
+  /** Milliseconds until a call may be tried. */
+  get remainingMs(): number {
+    return Math.max(0, this.breaks.until - Date.now());
+  }
+
+  /** Calls `listener` whenever calls are no longer let through. */
+  onOpen(listener: () => void): void {
+    this.breaker.onBreak(listener);
+  }
+
+  /** Calls `listener` whenever the gateway counts as back. */
+  onClose(listener: () => void): void {
+    this.breaker.onReset(listener);
+  }
+
+  /** @throws GatewayUnavailableError during a break */
+  assertClosed(): void {
+    if (this.isOpen) throw this.turnAway('the gateway is in trouble and gets a break');
+  }
+
+  /**
+   * Runs what calls the gateway, and learns from how it ends.
+   * @throws GatewayUnavailableError without running it, during a break or when its turn does not come
+   */
+  async execute<T>(call: () => Promise<T>): Promise<T> {
+    this.assertClosed();
+    return this.limit.run(
+      () => this.observe(call),
+      TURN_TIMEOUT_MS,
+      () => this.turnAway('the gateway takes no more calls at a time'),
+    );
+  }
+
+  private async observe<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      const result = await this.breaker.execute(call);
+      this.limit.grow();
+      return result;
+    } catch (error) {
+      if (error instanceof BrokenCircuitError)
+        throw this.turnAway('the gateway is in trouble and gets a break');
+      if (isTrouble(error)) this.limit.shrink();
+      throw error;
+    }
+  }
+
+  private turnAway(reason: string): GatewayUnavailableError {
+    const notBeforeMs = this.remainingMs + Math.random() * RETURN_SPREAD_MS;
+    return new GatewayUnavailableError(reason, { notBeforeMs });
+  }
+}
+
+function isTrouble(error: unknown): boolean {
+  return error instanceof GatewayUnavailableError || error instanceof AnswerLostError;
+}
+
+/** Doubling breaks, none of them shorter than the gateway itself asked for. */
+class Breaks implements IBackoffFactory<IHalfOpenAfterBackoffContext> {
+  /** Epoch milliseconds when the latest break ends. */
+  until = 0;
+
+  constructor(private readonly durations: BreakDurations) {}
+
+  next({ attempt, result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> {
+    const { firstMs, longestMs } = this.durations;
+    const error = 'error' in result ? result.error : undefined;
+    const asked = error instanceof GatewayUnavailableError ? error.notBeforeMs : 0;
+    const duration = Math.max(asked, Math.min(longestMs, firstMs * 2 ** Math.min(attempt - 1, 20)));
+    this.until = Date.now() + duration;
+    return { duration, next: (context) => this.next(context) };
+  }
+}

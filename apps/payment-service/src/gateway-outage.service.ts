@@ -1,0 +1,76 @@
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { JetStreamServer } from '@slipstream/jetstream';
+import { GatewayGuard } from './gateway-guard.js';
+import { PAYMENT_ORDERS } from './payments.controller.js';
+import { StalledPaymentsService } from './stalled-payments.service.js';
+
+/** Payments nobody has touched for so long were left behind by the outage; younger ones are being worked on. */
+const LEFT_BEHIND_MS = 2_000;
+
+/**
+ * Takes no more orders from the stream while the gateway gets a break, so that an outage costs them no attempts; when
+ * the break is over, tries payments that were left unfinished, and lets orders in again once those come through.
+ */
+@Injectable()
+export class GatewayOutageService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(GatewayOutageService.name);
+  private timer: NodeJS.Timeout | undefined;
+  private trial: Promise<void> = Promise.resolve();
+  private controlled: Promise<void> = Promise.resolve();
+  private isStopped = false;
+
+  constructor(
+    private readonly guard: GatewayGuard,
+    private readonly stalled: StalledPaymentsService,
+    private readonly server: JetStreamServer,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.guard.onOpen(() => this.breakOff());
+    this.guard.onClose(() => this.goOn());
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+    await this.trial;
+  }
+
+  private breakOff(): void {
+    const { remainingMs } = this.guard;
+    this.logger.warn({ remainingMs }, 'the gateway is in trouble, no orders are taken until it is back');
+    this.control('pause');
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.trial = this.tryGateway();
+    }, remainingMs);
+  }
+
+  private goOn(): void {
+    this.logger.log('the gateway is back');
+    this.control('resume');
+    void this.stalled.resumeAll(LEFT_BEHIND_MS);
+  }
+
+  private async tryGateway(): Promise<void> {
+    await this.stalled.resumeBatch(GatewayGuard.trialCalls, 0).catch((err: unknown) => {
+      this.logger.warn({ err }, 'stalled payments could not be read');
+    });
+    // Too few were left to tell: then the next orders are the trial, and most of them wait for how it ends.
+    if (!this.guard.isOpen && !this.guard.isClosed) this.control('resume');
+  }
+
+  /** One after the other: a pause that takes its time must not end after the resume that follows it. */
+  private control(verb: 'pause' | 'resume'): void {
+    const earlier = this.controlled;
+    this.controlled = (async () => {
+      await earlier;
+      if (!this.isStopped) await this.server[verb](PAYMENT_ORDERS);
+    })().catch((err: unknown) => this.logger.error({ err, verb }, 'the consumer could not be controlled'));
+  }
+}

@@ -1,0 +1,118 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { World, type Process } from './payment-world.js';
+
+type Command =
+  | { readonly kind: 'order' | 'cancel' | 'resume' | 'crash'; readonly process: number }
+  /** Lets some of what is under way happen. */
+  | { readonly kind: 'wait'; readonly steps: number }
+  /** A day passes: nothing travels any more, and the provider has forgotten its keys. */
+  | { readonly kind: 'day' };
+
+const PROCESSES = 3;
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('order', 'cancel', 'resume', 'crash'),
+      process: fc.nat(PROCESSES - 1),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('wait'), steps: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'day' } as const) },
+) as fc.Arbitrary<Command>;
+
+const scenario = fc.record({
+  scheduler: fc.scheduler(),
+  commands: fc.array(command, { maxLength: 16 }),
+  answered: fc.infiniteStream(fc.boolean()),
+  declines: fc.boolean(),
+});
+
+describe('the protocol of payments', () => {
+  it('charges at most once and keeps no money of a cancelled order, whatever crashes, is lost, late or repeated', async () => {
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ scheduler, commands, answered, declines }) => {
+        const world = new World(scheduler, () => answered.next().value ?? true, declines);
+        const processes = Array.from({ length: PROCESSES }, () => world.process());
+        const done = new Set<string>();
+        for (const next of commands) {
+          await run(next, { world, processes, scheduler });
+          done.add(next.kind);
+        }
+        // Messages are delivered until they are acked, and the resolver comes round again and again.
+        await settle({ world, processes, scheduler }, done);
+        expect(outcomeOf(world)).toEqual(expectedOutcome(done, declines, world));
+      }),
+      { numRuns: 6_000 },
+    );
+  }, 120_000);
+});
+
+interface Setting {
+  readonly world: World;
+  readonly processes: Process[];
+  readonly scheduler: fc.Scheduler;
+}
+
+async function run(next: Command, { world, processes, scheduler }: Setting): Promise<void> {
+  if (next.kind === 'wait') {
+    for (let step = 0; step < next.steps && scheduler.count() > 0; step++) await scheduler.waitOne();
+  } else if (next.kind === 'day') {
+    await scheduler.waitIdle();
+    world.provider.forget();
+    world.keyLifetimeMs = 0;
+  } else if (next.kind === 'crash') {
+    const dying = processes[next.process];
+    if (dying) dying.isAlive = false;
+    processes[next.process] = world.process();
+  } else {
+    const process = processes[next.process];
+    const work = {
+      order: () => process?.charge(),
+      cancel: () => process?.cancel(),
+      resume: () => process?.resume(),
+    };
+    // What fails is delivered again; what its process did not survive never ends.
+    void work[next.kind]()?.catch(() => undefined);
+  }
+}
+
+async function settle({ world, scheduler }: Setting, done: ReadonlySet<string>): Promise<void> {
+  world.isReliable = true;
+  const last = world.process();
+  const finished = Promise.allSettled([
+    done.has('order') ? last.charge() : Promise.resolve(),
+    done.has('cancel') ? last.cancel() : Promise.resolve(),
+  ]);
+  await scheduler.waitIdle();
+  await finished;
+  for (let round = 0; !world.isSettled && round < 5; round++) {
+    const resumed = last.resume();
+    await scheduler.waitIdle();
+    await resumed;
+  }
+}
+
+function outcomeOf({ provider, payment, announced, travelling, isSettled }: World) {
+  const { charges, refunds } = provider;
+  return { isSettled, travelling, charges, kept: charges - refunds, state: payment?.state, announced };
+}
+
+/** What may have become of the order: everything but the money is settled by what happened to it. */
+function expectedOutcome(done: ReadonlySet<string>, declines: boolean, { provider, payment }: World) {
+  const { charges } = provider;
+  const settled = { isSettled: true, travelling: 0, charges, kept: 0 };
+  expect(charges).toBeLessThanOrEqual(1);
+  if (charges === 1 && !done.has('cancel')) {
+    return { ...settled, kept: 1, state: 'succeeded', announced: ['payments.completed.v1'] };
+  }
+  if (charges === 1) {
+    return { ...settled, state: 'refunded', announced: ['payments.completed.v1', 'payments.refunded.v1'] };
+  }
+  if (payment?.state === 'void') return { ...settled, state: 'void', announced: [] };
+  if (!payment) return { ...settled, state: undefined, announced: [] };
+  // Without a cancellation an order goes unpaid only for a reason: a decline, or a key too old to be sent again.
+  expect(declines || done.has('day') || done.has('cancel')).toBe(true);
+  return { ...settled, state: 'declined', announced: ['payments.failed.v1'] };
+}
