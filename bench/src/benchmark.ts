@@ -26,6 +26,8 @@ export interface PreparedBenchmark {
   readonly variants: readonly Variant[];
   /** Settings that decide what the figures mean, such as durability. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** How long one unit took in the last round, such as p50 and p99. */
+  latencyMs?(): Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 

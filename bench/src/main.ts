@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
 import { dispatch } from './dispatch.bench.js';
+import { intake } from './intake.bench.js';
 import { measure } from './measure.js';
 import { createReport, formatReport, writeReport } from './report.js';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, intake];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;

@@ -9,6 +9,7 @@ export interface Report {
   readonly name: string;
   readonly rates: Readonly<Record<string, number>>;
   readonly ratios: Readonly<Record<string, number>>;
+  readonly latencyMs?: Readonly<Record<string, number>>;
   readonly env: Readonly<Record<string, string | number | boolean>>;
   /** Ratios below their floor, in words. */
   readonly failures: readonly string[];
@@ -16,7 +17,7 @@ export interface Report {
 
 export function createReport(
   { name, ratios: wanted }: Benchmark,
-  { settings }: PreparedBenchmark,
+  prepared: PreparedBenchmark,
   measurements: readonly Measurement[],
 ): Report {
   const rates = Object.fromEntries(measurements.map(({ label, median }) => [label, Math.round(median)]));
@@ -27,7 +28,9 @@ export function createReport(
     ratios[label] = Number(ratio.toFixed(3));
     if (ratio < floor) failures.push(`${label} is ${ratio.toFixed(2)}, below ${floor}`);
   }
-  return { name, rates, ratios, env: { ...machine(), ...settings }, failures };
+  const latencyMs = prepared.latencyMs?.();
+  const env = { ...machine(), ...prepared.settings };
+  return { name, rates, ratios, ...(latencyMs && { latencyMs }), env, failures };
 }
 
 /** Writes `<directory>/<name>.json`. */
@@ -48,8 +51,11 @@ export function formatReport(report: Report, unit: string, measurements: readonl
   const ratios = Object.entries(report.ratios).map(
     ([label, ratio]) => `  ${label.padEnd(width)}  ${ratio.toFixed(2).padStart(9)}`,
   );
+  const latencies = Object.entries(report.latencyMs ?? {}).map(
+    ([label, ms]) => `  ${label.padEnd(width)}  ${ms.toFixed(1).padStart(9)} ms`,
+  );
   const env = Object.entries(report.env).map(([key, value]) => `${key} ${value}`);
-  return [`${report.name}  (${env.join(', ')})`, ...rates, ...ratios, ''].join('\n');
+  return [`${report.name}  (${env.join(', ')})`, ...rates, ...ratios, ...latencies, ''].join('\n');
 }
 
 function labelOf(row: Measurement | string): string {

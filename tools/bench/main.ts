@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ROOT_DIR } from '../paths.ts';
 import { runCommand } from '../servers/run-command.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
+import { buildApps } from '../stack/build.ts';
 import { Reporter } from '../stack/reporter.ts';
 import { startServers, stopServers } from '../test/servers.ts';
 
@@ -18,7 +19,8 @@ try {
       },
     ),
   );
-  await reporter.step('start NATS and PostgreSQL', startServers);
+  await reporter.step('build order-service', () => buildApps(['order-service']));
+  await reporter.step('start NATS and PostgreSQL', () => startServers({ durable: true }));
   process.exitCode = await runBenchmarks();
 } catch (error) {
   console.error(error instanceof SetupError ? messageOf(error) : error);

@@ -26,9 +26,10 @@ let servers: TestServers | undefined;
 
 /**
  * Starts one NATS, one PostgreSQL and one Redis for all test files, and names them in the environment that those inherit.
- * Servers that the environment names already are used as they are.
+ * Servers that the environment names already are used as they are. Only `durable` ones outlive a power cut, which no test
+ * needs and every benchmark pays for.
  */
-export async function startServers(): Promise<void> {
+export async function startServers({ durable = false } = {}): Promise<void> {
   process.env.NATS_SERVER_BIN ||= (await findNatsServer({ cacheDir: CACHE_DIR })).path;
   process.env.NATS_LEGACY_SERVER_BIN ||= await findLegacyServer();
   const started = await createTestServers();
@@ -36,7 +37,7 @@ export async function startServers(): Promise<void> {
   try {
     const urls = await Promise.all([
       process.env.NATS_URL || startTestNats(started, process.env.NATS_SERVER_BIN),
-      process.env.DATABASE_URL || startTestPostgres(started),
+      process.env.DATABASE_URL || startTestPostgres(started, durable),
       process.env.REDIS_URL || startTestRedis(started),
     ]);
     [process.env.NATS_URL, process.env.DATABASE_URL, process.env.REDIS_URL] = urls;
@@ -85,13 +86,16 @@ async function startTestNats({ directory, running, ports }: TestServers, binary:
   return server.url;
 }
 
-async function startTestPostgres({ directory, running, ports }: TestServers): Promise<string> {
+async function startTestPostgres(
+  { directory, running, ports }: TestServers,
+  durable: boolean,
+): Promise<string> {
   const server = await startPostgres({
     port: portAt(ports, 1),
     dataDir: join(directory, 'postgres'),
     database: 'slipstream',
     logFile: join(directory, 'postgres.log'),
-    durable: false,
+    durable,
   });
   running.push(server);
   return server.url;
