@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { z } from 'zod';
+import { newId } from './new-id.js';
 
 /** What every event carries. */
 export interface EventBase {
@@ -47,5 +47,5 @@ export function defineEvent<Wire, Event extends EventBase>(
 
 /** Identity and time of a new event about `orderId`. */
 export function newEvent(orderId: string): EventBase {
-  return { messageId: uuidv7(), orderId, createdAt: Date.now() };
+  return { messageId: newId(), orderId, createdAt: Date.now() };
 }

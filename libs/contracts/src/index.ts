@@ -27,5 +27,6 @@ export {
   type InventoryReleased,
   type InventoryReserved,
 } from './inventory.js';
+export { newId } from './new-id.js';
 export { toMajorUnits, toMinorUnits } from './money.js';
 export { streams } from './streams.js';
