@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { useJsonBodyParser } from './json-body.js';
 import { PROBLEM_CONTENT_TYPE, toProblem } from './problem.js';
-import { ProblemFilter } from './problem.filter.js';
+import { ERROR_TRANSLATION, ProblemFilter, type ErrorTranslation } from './problem.filter.js';
 import { createValidationPipe } from './validation.js';
 
 /** Largest request body in bytes: 1 MiB. A larger one is answered 413. */
@@ -49,13 +49,22 @@ export function createHttpAdapter(): FastifyAdapter {
 export function configureHttp(app: NestFastifyApplication): void {
   useJsonBodyParser(app, BODY_LIMIT_BYTES);
   app.useGlobalPipes(createValidationPipe());
-  app.useGlobalFilters(new ProblemFilter(app.getHttpAdapter()));
+  app.useGlobalFilters(new ProblemFilter(app.getHttpAdapter(), errorTranslationOf(app)));
   const instance = app.getHttpAdapter().getInstance();
   instance.addHook('onRequest', (request, reply, done) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     done();
   });
   closeConnectionsOnDrain(app);
+}
+
+/** Translated where errors are answered, not in an interceptor: that would cost every request that succeeds. */
+function errorTranslationOf(app: NestFastifyApplication): ErrorTranslation | undefined {
+  try {
+    return app.get<ErrorTranslation>(ERROR_TRANSLATION, { strict: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** The id a client gave its request if it is fit for a log line, else a new one. */

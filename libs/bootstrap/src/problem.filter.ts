@@ -17,6 +17,12 @@ import {
 
 const UNEXPECTED_DETAIL = 'The service met an unexpected error. It was logged under this request id.';
 
+/** Injection token of an `ErrorTranslation`. */
+export const ERROR_TRANSLATION = Symbol('ErrorTranslation');
+
+/** Says what a client is told about an error of a library: an `HttpException`, or the error itself when it knows none. */
+export type ErrorTranslation = (error: unknown) => unknown;
+
 interface RequestUrl {
   readonly originalUrl?: string;
   readonly url?: string;
@@ -27,13 +33,17 @@ interface RequestUrl {
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('ProblemFilter');
 
-  constructor(private readonly adapter: HttpServer) {}
+  constructor(
+    private readonly adapter: HttpServer,
+    private readonly translate: ErrorTranslation = (error) => error,
+  ) {}
 
-  catch(exception: unknown, host: ArgumentsHost): unknown {
+  catch(thrown: unknown, host: ArgumentsHost): unknown {
     if (host.getType() !== 'http') {
       // Settlement of a message belongs to the transport: an answered error would be acknowledged.
-      return throwError(() => exception);
+      return throwError(() => thrown);
     }
+    const exception = this.translate(thrown);
     const problem = describeProblem(exception);
     if (problem.status === 500 || (problem.status > 500 && hasCause(exception))) {
       this.logger.error(causeOf(exception));

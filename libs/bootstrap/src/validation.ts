@@ -1,9 +1,24 @@
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { ValidationPipe, type ArgumentMetadata, type ValidationError } from '@nestjs/common';
 import { ProblemException, type FieldError } from './problem.js';
+
+/**
+ * A DTO class that can tell cheaply that a value is valid as it is. It must never take what its decorators refuse; what
+ * it does not recognize goes through them, which decide and explain.
+ */
+export interface RecognizingDto {
+  recognizes(value: unknown): boolean;
+}
+
+class RecognizingPipe extends ValidationPipe {
+  override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const { recognizes } = (metadata.metatype ?? {}) as Partial<RecognizingDto>;
+    return recognizes?.(value) ? Promise.resolve(value) : super.transform(value, metadata);
+  }
+}
 
 /** Pipe that turns bodies, queries and parameters into DTOs, refuses unknown fields and reports every violation. */
 export function createValidationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new RecognizingPipe({
     whitelist: true,
     forbidNonWhitelisted: true,
     // A body whose DTO has no decorators would pass unchecked otherwise.

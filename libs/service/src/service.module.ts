@@ -1,11 +1,11 @@
 import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
+import { ERROR_TRANSLATION, ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, streams } from '@slipstream/contracts';
 import { connectionCheck, consumersCheck, databaseCheck, HealthModule } from '@slipstream/health';
 import { IdempotencyModule } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
 import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
-import { DatabaseUnavailableInterceptor, postgresModule, type PostgresOptions } from '@slipstream/postgres';
+import { isDatabaseUnavailable, postgresModule, type PostgresOptions } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import type { ServiceEnvironment } from './environment.js';
 
@@ -34,7 +34,7 @@ export class ServiceModule implements OnModuleInit {
         IdempotencyModule,
         health(),
       ],
-      providers: [{ provide: APP_INTERCEPTOR, useClass: DatabaseUnavailableInterceptor }],
+      providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
       exports: [IdempotencyModule],
     };
   }
@@ -42,6 +42,16 @@ export class ServiceModule implements OnModuleInit {
   onModuleInit(): void {
     this.observer.reportPositions(() => this.server.positions());
   }
+}
+
+/** 503 instead of 500 while the database cannot do it: the request was not wrong and may be repeated. */
+function translateDatabaseError(error: unknown): unknown {
+  if (!isDatabaseUnavailable(error)) return error;
+  return new ProblemException(503, {
+    detail: 'the database is not available',
+    cause: error,
+    headers: { 'Retry-After': '1' },
+  });
 }
 
 function transport(service: string, config: ServiceEnvironment): DynamicModule {
