@@ -24,9 +24,14 @@ const MAX_QUANTITY = 10_000;
 /** Largest amount that can be charged. */
 const MAX_TOTAL_MINOR = 1_000_000_000_000;
 
+const SKU = /^[\w.-]{1,64}$/;
+const CUSTOMER_ID = /^[\w-]{1,64}$/;
+const CURRENCY = /^[A-Z]{3}$/;
+const MAX_LINES = 500;
+
 export class OrderLineDto {
   @ApiProperty({ example: 'sku-1' })
-  @Matches(/^[\w.-]{1,64}$/, { message: 'must be 1 to 64 letters, digits, "-", "_" or "."' })
+  @Matches(SKU, { message: 'must be 1 to 64 letters, digits, "-", "_" or "."' })
   sku: string;
 
   @ApiProperty({ example: 2, minimum: 1, maximum: MAX_QUANTITY })
@@ -63,22 +68,59 @@ function IsChargeable(): PropertyDecorator {
 
 export class PlaceOrderDto {
   @ApiProperty({ example: 'cust-123' })
-  @Matches(/^[\w-]{1,64}$/, { message: 'must be 1 to 64 letters, digits, "-" or "_"' })
+  @Matches(CUSTOMER_ID, { message: 'must be 1 to 64 letters, digits, "-" or "_"' })
   customerId: string;
 
   @ApiProperty({ example: 'EUR', description: 'ISO 4217 code.' })
-  @Matches(/^[A-Z]{3}$/, { message: 'must be an ISO 4217 code such as EUR' })
+  @Matches(CURRENCY, { message: 'must be an ISO 4217 code such as EUR' })
   currency: string;
 
   @ApiProperty({ type: [OrderLineDto] })
   @IsArray()
   @ArrayMinSize(1)
-  @ArrayMaxSize(500)
+  @ArrayMaxSize(MAX_LINES)
   @ValidateNested({ each: true })
   @IsInstance(OrderLineDto, { each: true, message: 'must contain nothing but lines' })
   @IsChargeable()
   @Type(() => OrderLineDto)
   lines: OrderLineDto[];
+
+  /** The rules above as one expression: decorators take a tenth of the time that an order takes. */
+  static recognizes(value: unknown): boolean {
+    if (!hasFields(value, 3)) return false;
+    const { customerId, currency, lines } = value;
+    return (
+      isMatch(CUSTOMER_ID, customerId) &&
+      isMatch(CURRENCY, currency) &&
+      Array.isArray(lines) &&
+      lines.length > 0 &&
+      lines.length <= MAX_LINES &&
+      lines.every(isLine) &&
+      totalOf(lines) <= MAX_TOTAL_MINOR
+    );
+  }
+}
+
+function isLine(value: unknown): value is OrderLineDto {
+  if (!hasFields(value, 3)) return false;
+  const { sku, quantity, unitPriceMinor } = value;
+  return (
+    isMatch(SKU, sku) &&
+    isWithin(quantity, 1, MAX_QUANTITY) &&
+    isWithin(unitPriceMinor, 0, MAX_UNIT_PRICE_MINOR)
+  );
+}
+
+function hasFields(value: unknown, count: number): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === count;
+}
+
+function isMatch(pattern: RegExp, value: unknown): boolean {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function isWithin(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
 export class ListOrdersDto {

@@ -3,6 +3,7 @@ import { ProblemException } from '@slipstream/bootstrap';
 import {
   encodeEvent,
   newEvent,
+  newId,
   orderCreatedV1,
   orderCreatedV2,
   type EncodedEvent,
@@ -12,7 +13,6 @@ import { Outbox } from '@slipstream/outbox';
 import { GroupCommit, GroupCommitFullError } from '@slipstream/postgres';
 import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { CONFIG, type Config } from './config.js';
 import { IdempotencyKeysRepository, type KeyClaim } from './idempotency-keys.repository.js';
 import {
@@ -65,7 +65,7 @@ export class OrdersService {
    */
   async place(input: PlaceOrderDto, idempotencyKey: string | undefined): Promise<AcceptedOrderDto> {
     const order: OrderCreated = {
-      ...newEvent(uuidv7()),
+      ...newEvent(newId()),
       customerId: input.customerId,
       currency: input.currency,
       totalMinor: totalOf(input.lines),
