@@ -40,10 +40,10 @@ module.exports = {
     },
     {
       name: 'no-sideways-imports',
-      comment: 'These libraries may know the types of jetstream and nothing else of each other.',
+      comment: 'These libraries may know the types of jetstream, failpoints and nothing else of each other.',
       severity: 'error',
       from: { path: `^libs/(${sideways.join('|')})/src/`, pathNot: '\\.spec\\.ts$' },
-      to: { path: '^libs/', pathNot: '^libs/($1|jetstream)/' },
+      to: { path: '^libs/', pathNot: '^libs/($1|jetstream|failpoints)/' },
     },
     {
       name: 'only-types-of-jetstream',

@@ -37,7 +37,8 @@ export interface HandlerOptions {
    */
   readonly ackWaitMs?: number;
   /**
-   * Milliseconds a handler may run before its signal is aborted and the message is tried again. Below `ackWaitMs`.
+   * Milliseconds a handler may run before its signal is aborted and the message is tried again. May be longer than
+   * `ackWaitMs`, which then says how soon another process takes over after a crash.
    * @default 20000
    */
   readonly timeoutMs?: number;
@@ -103,9 +104,6 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   }
   for (const field of ['concurrency', 'maxDeliver', 'ackWaitMs', 'timeoutMs'] as const) {
     if (!isPositiveInteger(options[field])) problems.push(`${field} must be a whole number above 0`);
-  }
-  if (options.timeoutMs >= options.ackWaitMs) {
-    problems.push(`timeoutMs (${options.timeoutMs}) must be shorter than ackWaitMs (${options.ackWaitMs})`);
   }
   problems.push(...findRetryProblems(options));
   if (options.batch && !isPositiveInteger(options.batch.size)) {

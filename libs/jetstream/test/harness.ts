@@ -1,7 +1,12 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { jetstream, jetstreamManager, type StreamUpdateConfig } from '@nats-io/jetstream';
+import {
+  jetstream,
+  jetstreamManager,
+  type ConsumerConfig,
+  type StreamUpdateConfig,
+} from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import {
   connectJetStream,
@@ -108,6 +113,10 @@ export class Bystander {
 
   async deleteStream(stream: string): Promise<void> {
     await (await jetstreamManager(this.nc)).streams.delete(stream);
+  }
+
+  async createConsumer(stream: string, config: Partial<ConsumerConfig>): Promise<void> {
+    await (await jetstreamManager(this.nc)).consumers.add(stream, config);
   }
 
   async deleteConsumer(stream: string, durable: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { waitFor } from '@slipstream/testing';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,10 @@ import { join } from 'node:path';
 /** A server of a test's own, for configurations the shared one does not have. */
 export interface TestNatsServer {
   readonly url: string;
+  /** Kills it and starts it again with its data, at the same address. */
+  restart(): Promise<void>;
+  /** Lets it read another configuration while it runs. */
+  reload(config: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -15,24 +19,42 @@ export interface TestNatsServer {
 export async function startNatsServer(binary: string, config = ''): Promise<TestNatsServer> {
   const directory = await mkdtemp(join(tmpdir(), 'slipstream-nats-'));
   const file = join(directory, 'nats.conf');
-  await writeFile(file, `listen: 127.0.0.1:-1\njetstream { store_dir: "${directory}" }\n${config}`);
-  const child = spawn(binary, ['-c', file, '--ports_file_dir', directory], { stdio: 'ignore' });
+  const configure = (port: string, rest: string) =>
+    writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${directory}" }\n${rest}`);
+  const start = () => spawn(binary, ['-c', file, '--ports_file_dir', directory], { stdio: 'ignore' });
+  await configure('-1', config);
+  let child = start();
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
-  const url = await waitFor('the server', async () => {
-    const ports = (await readdir(directory)).find((name) => name.endsWith('.ports'));
-    return (
-      ports && (JSON.parse(await readFile(join(directory, ports), 'utf8')) as { nats: string[] }).nats[0]
-    );
-  });
+  const url = await waitFor('the server', () => urlOf(directory, child));
+  const { port } = new URL(url);
   return {
     url,
+    restart: async () => {
+      await end(child);
+      await configure(port, config);
+      child = start();
+      await waitFor('the server', () => urlOf(directory, child));
+    },
+    reload: async (changed) => {
+      await configure(port, changed);
+      child.kill('SIGHUP');
+    },
     stop: async () => {
       process.off('exit', kill);
-      const exited = once(child, 'exit');
-      kill();
-      await exited;
+      await end(child);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function urlOf(directory: string, { pid }: ChildProcess): Promise<string | undefined> {
+  const ports = (await readdir(directory)).find((name) => name.endsWith(`_${pid}.ports`));
+  return ports && (JSON.parse(await readFile(join(directory, ports), 'utf8')) as { nats: string[] }).nats[0];
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }

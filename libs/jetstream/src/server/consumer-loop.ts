@@ -1,4 +1,5 @@
 import type { Msg } from '@nats-io/transport-node';
+import { failpoint } from '@slipstream/failpoints';
 import { Logger } from '@nestjs/common';
 import type { JetStreamConnection } from '../connection.js';
 import { windowOf } from '../handler.options.js';
@@ -136,6 +137,7 @@ export class ConsumerLoop {
     if (!parsed) return;
     const { message, info } = this.plan.restore?.(received, parsed) ?? { message: received, info: parsed };
     const delivery = this.held.add(message, info);
+    failpoint('jetstream.after-receive');
     if (info.deliveryCount <= 2) this.enqueue(this.queue, delivery);
     else void this.enqueueRepeated(delivery);
   }

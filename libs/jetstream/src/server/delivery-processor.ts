@@ -1,3 +1,4 @@
+import { failpoint } from '@slipstream/failpoints';
 import type { SettledDelivery, SettlementOutcome, TransportObserver } from '../observer.js';
 import type { AttemptLedger } from './attempt-ledger.js';
 import type { DeadLetterQueue } from './dead-letter.js';
@@ -82,7 +83,11 @@ export class DeliveryProcessor {
 
   private async beginCounted(delivery: Delivery): Promise<Attempt> {
     const { info } = delivery;
-    return this.begin(delivery, info.deliveryCount === 1 ? 1 : await this.parts.attempts.start(info));
+    if (info.deliveryCount === 1) return this.begin(delivery, 1);
+    failpoint('jetstream.before-count');
+    const attempt = await this.parts.attempts.start(info);
+    failpoint('jetstream.after-count');
+    return this.begin(delivery, attempt);
   }
 
   private async processCounted(deliveries: readonly Delivery[]): Promise<void> {
@@ -93,11 +98,13 @@ export class DeliveryProcessor {
   }
 
   private async handle(started: readonly Attempt[]): Promise<void> {
+    failpoint('jetstream.before-handler');
     const startedAt = performance.now();
     const [single] = started;
     if (this.plan.options.batch) await this.parts.dispatcher.runBatch(started);
     else if (single) await this.parts.dispatcher.run(single);
     const durationMs = performance.now() - startedAt;
+    failpoint('jetstream.after-handler');
     const ends: Promise<void>[] = [];
     for (const attempt of started) {
       const end = this.end(attempt, durationMs);
@@ -121,6 +128,7 @@ export class DeliveryProcessor {
     const { message, info, context } = attempt;
     const { attempts, settler, deadLetters } = this.parts;
     if (wanted.verb === 'nak') await attempts.finish(info, context.attempt);
+    failpoint('jetstream.after-attempt-recorded');
     const settlement = await settler.settle(message, wanted, (error) =>
       deadLetters.store({ message, info, attempt: context.attempt, error }),
     );

@@ -1,4 +1,5 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { failpoint } from '@slipstream/failpoints';
 import { DeadLetterRequestedError, RetryRequestedError } from '../errors.js';
 import type { HandlerDecision } from './jetstream.context.js';
 import { nextDelayMs, type RetryPolicy } from './retry-policy.js';
@@ -83,6 +84,7 @@ export class Settler {
         message.respond(encoder.encode(`+TERM ${TERMINATED_BY_HANDLER}${settlement.reason}`));
         return settlement;
       case 'nak':
+        failpoint('jetstream.before-nak');
         negativelyAcknowledge(message, settlement.delayMs);
         return settlement;
       case 'dead-letter':
@@ -111,26 +113,31 @@ export class Settler {
     settlement: Settlement & { verb: 'dead-letter' },
     copyToDeadLetters: (error: unknown) => Promise<void>,
   ): Promise<Settlement> {
+    failpoint('jetstream.before-dead-letter');
     try {
       await copyToDeadLetters(settlement.error);
     } catch (error) {
       negativelyAcknowledge(message, DEAD_LETTER_RETRY_MS);
       return { verb: 'nak', delayMs: DEAD_LETTER_RETRY_MS, error };
     }
+    failpoint('jetstream.after-dead-letter');
     this.acknowledge(message);
     return settlement;
   }
 
   /** Handlers end one promise after the other; sent one by one, each ack would cost a write to the socket. */
   private acknowledge(message: Msg): void {
+    failpoint('jetstream.before-ack');
     if (this.acknowledged.push(message) === 1) setImmediate(() => this.sendAcknowledgements());
   }
 
   private sendAcknowledgements(): void {
     const messages = this.acknowledged;
     this.acknowledged = [];
+    failpoint('jetstream.before-acks-sent');
     try {
       for (const message of messages) message.respond(ACKNOWLEDGED);
+      failpoint('jetstream.after-acks-queued');
     } catch {
       // The connection is closed; the server delivers again after the ack wait.
     }

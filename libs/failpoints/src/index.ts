@@ -1,0 +1,1 @@
+export { armFailpoints, failpoint, FailpointError } from './failpoint.js';

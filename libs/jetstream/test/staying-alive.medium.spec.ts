@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, type Type } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { jetstream } from '@nats-io/jetstream';
+import {
+  EventPattern,
+  JetStreamContext,
+  type HandlerOptions,
+  type JetStreamOptions,
+} from '@slipstream/jetstream';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+import { startNatsServer, type TestNatsServer } from './nats-server.js';
+
+type Handle = (payload: unknown, context: JetStreamContext) => unknown;
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+function handler(pattern: string, options: HandlerOptions, handle: Handle): Type {
+  @Controller()
+  class TestController {
+    @EventPattern(pattern, options)
+    on(@Payload() payload: never, @Ctx() context: never): unknown {
+      return handle(payload, context);
+    }
+  }
+  return TestController;
+}
+
+/** Publishes numbers until it is stopped, each until the stream has confirmed it. */
+class Traffic {
+  private isStopped = false;
+  private published = 0;
+  private readonly done: Promise<void>;
+
+  constructor(bystander: Bystander, subject: string) {
+    this.done = this.run(bystander, subject);
+  }
+
+  get count(): number {
+    return this.published;
+  }
+
+  async stop(): Promise<number> {
+    this.isStopped = true;
+    await this.done;
+    return this.published;
+  }
+
+  private async run(bystander: Bystander, subject: string): Promise<void> {
+    const client = jetstream(bystander.nc, { timeout: 2_000 });
+    while (!this.isStopped) {
+      const body = String(this.published);
+      const isStored = await client.publish(subject, body, { msgID: body }).catch(() => undefined);
+      if (isStored) this.published++;
+    }
+  }
+}
+
+describe('a consumer', () => {
+  let stream: TestStream;
+  let durable: string;
+  let bystander: Bystander;
+  let own: TestNatsServer | undefined;
+  let apps: TestApp[];
+
+  async function start(controller: Type, options: Partial<JetStreamOptions> = {}): Promise<TestApp> {
+    const connection = own && { connection: { servers: own.url } };
+    const started = await startTestApp(stream, [controller], { ...connection, ...options });
+    apps.push(started);
+    return started;
+  }
+
+  async function closeApp(): Promise<void> {
+    await apps.pop()?.app.close();
+  }
+
+  async function startOwnServer(): Promise<TestNatsServer> {
+    own = await startNatsServer(process.env['NATS_SERVER_BIN'] ?? 'nats-server');
+    await bystander.close();
+    bystander = await Bystander.connect(own.url);
+    return own;
+  }
+
+  const position = () => bystander.consumer(stream.name, durable);
+  const publish = (body: unknown) => bystander.publish(stream.subject('a'), JSON.stringify(body));
+  const settledAll = (count: number) => async () => (await position()).ack_floor.stream_seq === count;
+
+  beforeEach(async () => {
+    stream = testStream();
+    durable = uniqueName('d');
+    apps = [];
+    bystander = await Bystander.connect();
+  });
+
+  afterEach(async () => {
+    await Promise.all(apps.map(({ app }) => app.close()));
+    await bystander.close();
+    await own?.stop();
+    own = undefined;
+  });
+
+  it('keeps what runs longer than the ack wait, and what waits behind it', async () => {
+    const seen: unknown[] = [];
+    const options = { durable, concurrency: 1, ackWaitMs: 300, timeoutMs: 10_000 };
+    await start(
+      handler(stream.subject('a'), options, async (payload) => {
+        seen.push(payload);
+        await pause(1_000);
+      }),
+    );
+    for (const n of [1, 2]) await publish(n);
+    await waitFor('both acks', settledAll(2));
+    expect(seen).toEqual([1, 2]);
+    const { delivered } = await position();
+    expect(delivered).toMatchObject({ consumer_seq: 2, stream_seq: 2 });
+  });
+
+  it('keeps the members of a batch that are run one by one for longer than the ack wait', async () => {
+    const alone: unknown[] = [];
+    const options = { durable, ackWaitMs: 300, timeoutMs: 10_000, batch: { size: 3, lingerMs: 1_000 } };
+    await start(
+      handler(stream.subject('a'), options, async (payloads) => {
+        const members = payloads as unknown[];
+        if (members.length > 1) throw new Error('not together');
+        alone.push(...members);
+        await pause(400);
+      }),
+    );
+    for (const n of [1, 2, 3]) await publish(n);
+    await waitFor('the acks', settledAll(3));
+    expect(alone).toEqual([1, 2, 3]);
+    expect((await position()).delivered.consumer_seq).toBe(3);
+  });
+
+  it('is stopped and started under constant traffic without handling anything twice', async () => {
+    const seen: unknown[] = [];
+    const controller = handler(stream.subject('a'), { durable, concurrency: 4 }, async (payload) => {
+      await pause(1);
+      seen.push(payload);
+    });
+    await start(controller);
+    const traffic = new Traffic(bystander, stream.subject('a'));
+    for (let round = 0; round < 5; round++) {
+      const before = seen.length;
+      await waitFor('work', () => seen.length > before + 50);
+      await closeApp();
+      await start(controller);
+    }
+    const published = await traffic.stop();
+    await waitFor('the last ack', settledAll(published));
+    expect(seen).toHaveLength(published);
+    expect(new Set(seen).size).toBe(published);
+  });
+
+  it('loses nothing when its durable is deleted under traffic, or deleted and created by somebody else', async () => {
+    const seen = new Set<unknown>();
+    await start(handler(stream.subject('a'), { durable }, (payload) => seen.add(payload)));
+    const { config } = await position();
+    const traffic = new Traffic(bystander, stream.subject('a'));
+    await waitFor('work', () => seen.size > 50);
+    await bystander.deleteConsumer(stream.name, durable);
+    await waitFor('the durable', position);
+    await bystander.deleteConsumer(stream.name, durable);
+    await bystander.createConsumer(stream.name, config);
+    const published = await traffic.stop();
+    await waitFor('everything', () => seen.size === published);
+    await waitFor('the last ack', settledAll(published));
+  });
+
+  it('loses nothing when the server is killed and started again under traffic', async () => {
+    const server = await startOwnServer();
+    const seen = new Set<unknown>();
+    await start(handler(stream.subject('a'), { durable, ackWaitMs: 2_000 }, (payload) => seen.add(payload)));
+    const traffic = new Traffic(bystander, stream.subject('a'));
+    for (let round = 0; round < 2; round++) {
+      const before = traffic.count;
+      await waitFor('work', () => traffic.count > before + 50 && seen.size > before + 50);
+      await server.restart();
+    }
+    const before = traffic.count;
+    await waitFor('work after the restart', () => traffic.count > before + 50);
+    const published = await traffic.stop();
+    await waitFor('everything', () => seen.size === published, 25_000);
+    await waitFor('the last ack', async () => (await position()).num_ack_pending === 0);
+    expect([...seen].toSorted((a, b) => Number(a) - Number(b))).toEqual(
+      Array.from({ length: published }, (_, n) => n),
+    );
+  }, 60_000);
+});
