@@ -83,7 +83,13 @@ const topologyProvider: FactoryProvider<Topology> = {
   // Publishers start with the application, so the streams exist before the first of them runs.
   useFactory: async (connection: JetStreamConnection, options: ResolvedJetStreamOptions) => {
     const topology = new Topology(connection, options);
-    await topology.ensureStreams();
+    try {
+      await topology.ensureStreams();
+    } catch (error) {
+      // Nest runs no shutdown hook of an application that was never built; left open, the connection keeps the process alive.
+      await connection.nc.close();
+      throw error;
+    }
     return topology;
   },
 };

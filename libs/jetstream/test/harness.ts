@@ -7,7 +7,7 @@ import {
   type ConsumerConfig,
   type StreamUpdateConfig,
 } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import {
   connectJetStream,
   JetStreamModule,
@@ -84,8 +84,8 @@ export interface StoredMessage {
 export class Bystander {
   private constructor(readonly nc: NatsConnection) {}
 
-  static async connect(servers = natsUrl()): Promise<Bystander> {
-    return new Bystander(await connect({ servers }));
+  static async connect(servers = natsUrl(), options: ConnectionOptions = {}): Promise<Bystander> {
+    return new Bystander(await connect({ ...options, servers }));
   }
 
   publish(subject: string, body: string): Promise<unknown> {

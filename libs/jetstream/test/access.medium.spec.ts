@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Logger, type Type } from '@nestjs/common';
+import { EventPattern } from '@slipstream/jetstream';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+import { startNatsServer, type TestNatsServer } from './nats-server.js';
+
+const ADMIN = '{ user: admin, password: secret }';
+
+/** Users of a server, the worker with what is appended to its permissions. */
+function usersWith(worker: string): string {
+  return `authorization { users: [ ${ADMIN}, ${worker} ] }`;
+}
+
+function workerDenied(verb: 'publish' | 'subscribe', subject: string): string {
+  return `{ user: worker, password: secret, permissions: { ${verb}: { allow: ">", deny: "${subject}" } } }`;
+}
+
+const WORKER = '{ user: worker, password: secret }';
+const WORKER_WITH_ANOTHER_PASSWORD = '{ user: worker, password: changed }';
+
+describe('a process whose access is refused', () => {
+  let stream: TestStream;
+  let durable: string;
+  let seen: number;
+  let controller: Type;
+  let server: TestNatsServer;
+  let running: TestApp | undefined;
+  let bystander: Bystander | undefined;
+  let errors: jest.SpiedFunction<Logger['error']>;
+
+  async function startServer(worker: string): Promise<void> {
+    server = await startNatsServer(process.env['NATS_SERVER_BIN'] ?? 'nats-server', usersWith(worker));
+  }
+
+  function startWorker(): Promise<TestApp> {
+    const connection = { servers: server.url, user: 'worker', pass: 'secret', timeout: 2_000 };
+    return startTestApp(stream, [controller], { connection });
+  }
+
+  async function publish(): Promise<void> {
+    bystander ??= await Bystander.connect(server.url, { user: 'admin', pass: 'secret' });
+    await bystander.publish(stream.subject('a'), '1');
+  }
+
+  const said = () => errors.mock.calls.map((call) => JSON.stringify(call)).join('\n');
+
+  beforeEach(() => {
+    stream = testStream();
+    durable = uniqueName('d');
+    seen = 0;
+    running = undefined;
+    bystander = undefined;
+    errors = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    @Controller()
+    class Counting {
+      @EventPattern(stream.subject('a'), { durable })
+      on(): void {
+        seen++;
+      }
+    }
+    controller = Counting;
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await running?.app.close();
+    await bystander?.close();
+    await server.stop();
+  });
+
+  it('fails to start without access to the API it needs, and names the subject', async () => {
+    await startServer(workerDenied('publish', '$JS.API.STREAM.>'));
+    await expect(startWorker()).rejects.toThrow(`$JS.API.STREAM.INFO.${stream.name}`);
+  });
+
+  it('says which subject it may not ask for messages on, is not well, and goes on once it may', async () => {
+    await startServer(workerDenied('publish', '$JS.API.CONSUMER.MSG.NEXT.>'));
+    running = await startWorker();
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${durable}`;
+    await waitFor('the error', () => said().includes(subject));
+    await waitFor('the stall', () => running?.server.liveness()[0]?.state === 'stalled');
+    await publish();
+    await server.reload(usersWith(WORKER));
+    await waitFor('the message', () => seen === 1, 25_000);
+    await waitFor('recovery', () => running?.server.liveness()[0]?.state === 'running');
+  }, 60_000);
+
+  it('says which subject it may not ack on', async () => {
+    await startServer(workerDenied('publish', '$JS.ACK.>'));
+    running = await startWorker();
+    await publish();
+    await waitFor('the error', () => said().includes(`$JS.ACK.${stream.name}.${durable}`));
+  });
+
+  it('waits at start for its credentials to become valid', async () => {
+    await startServer(WORKER_WITH_ANOTHER_PASSWORD);
+    const warnings = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const starting = startWorker();
+    await waitFor('a refusal', () => warnings.mock.calls.length > 0);
+    expect(JSON.stringify(warnings.mock.calls[0])).toMatch(/authorization/i);
+    await server.reload(usersWith(WORKER));
+    running = await starting;
+    await publish();
+    await waitFor('the message', () => seen === 1);
+  });
+
+  it('comes back by itself when credentials that became invalid are valid again', async () => {
+    await startServer(WORKER);
+    running = await startWorker();
+    await server.reload(usersWith(WORKER_WITH_ANOTHER_PASSWORD));
+    await waitFor('the refusal', () => /authorization/i.test(said()));
+    await server.reload(usersWith(WORKER));
+    await publish();
+    await waitFor('the message', () => seen === 1, 25_000);
+  }, 60_000);
+});
