@@ -1,4 +1,13 @@
-const sideways = ['idempotency', 'outbox', 'observability', 'health', 'postgres', 'contracts', 'jetstream'];
+const sideways = [
+  'idempotency',
+  'outbox',
+  'observability',
+  'health',
+  'postgres',
+  'contracts',
+  'jetstream',
+  'operations',
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

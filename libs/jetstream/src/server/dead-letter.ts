@@ -1,12 +1,12 @@
-import { headers as createHeaders, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { JetStreamError } from '../errors.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
+import { carriedHeaders, toHeaderValue } from './carried-headers.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import { hasUnreadableHeaders, readHeaders } from './headers.js';
 
 const MAX_MESSAGE_LENGTH = 1_024;
 const MAX_STACK_LENGTH = 4_096;
-const PRINTABLE_NAME = /^[!-9;-~]+$/;
 
 export interface DeadLetterOrigin {
   readonly service: string;
@@ -36,7 +36,7 @@ export class DeadLetterQueue {
    */
   async store(failed: FailedDelivery): Promise<void> {
     const { stream, streamSequence, consumer, redrive } = failed.info;
-    const headers = originalHeaders(readHeaders(failed.message));
+    const headers = carriedHeaders(readHeaders(failed.message));
     for (const [name, value] of Object.entries(this.describe(failed))) {
       headers[`dead-letter-${name}`] = toHeaderValue(value);
     }
@@ -78,16 +78,6 @@ export class DeadLetterQueue {
   }
 }
 
-/** Server control headers are kept under another name: left as they are they would act on the copy. */
-function originalHeaders(headers: MsgHdrs | undefined): Record<string, string> {
-  const copy: Record<string, string> = {};
-  for (const name of (headers ?? createHeaders()).keys().filter((key) => PRINTABLE_NAME.test(key))) {
-    const kept = /^nats-/i.test(name) ? `original-${name.toLowerCase()}` : name;
-    copy[kept] = toHeaderValue((headers?.values(name) ?? []).join(', '));
-  }
-  return copy;
-}
-
 function rootCause(error: Error): Error {
   return error instanceof JetStreamError && error.cause instanceof Error ? error.cause : error;
 }
@@ -106,12 +96,4 @@ function codeOf(error: Error): string | undefined {
 function traceIdOf(headers: MsgHdrs | undefined): string {
   const name = headers?.keys().find((key) => key.toLowerCase() === 'traceparent');
   return (name && headers?.get(name).split('-')[1]) ?? '';
-}
-
-/** A line break would end the header and let an error text forge the next one. */
-function toHeaderValue(value: string): string {
-  return value
-    .replaceAll('\r\n', '\\n')
-    .replaceAll('\n', '\\n')
-    .replaceAll(/\p{Cc}/gu, ' ');
 }

@@ -1,22 +1,22 @@
 import { headers as createHeaders, type Msg, type MsgHdrs } from '@nats-io/transport-node';
 import { resolveHandlerOptions } from '../handler.options.js';
 import { OPERATIONS_STREAM } from '../topology/stream-config.js';
+import { restoredHeaders } from './carried-headers.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import { readHeaders } from './headers.js';
 import type { ConsumerPlan } from './routes.js';
 
 /** Redrives that one process handles at the same time beside the messages of the stream. */
 const CONCURRENCY = 4;
-/** Headers that say what happened to a message; it did not come with them. */
-const ADDED = /^(dead-letter|operation)-/;
-const RENAMED = /^original-nats-/;
-
 /** Name of the consumer on `OPERATIONS` that takes what operators send to a durable again. */
 export function redriveDurable(stream: string, durable: string): string {
   return `${stream}__${durable}`;
 }
 
-/** Subject on `OPERATIONS` of one message that is sent to a durable again; `id` names this redrive for ever. */
+/**
+ * Subject on `OPERATIONS` of one message that is sent to a durable again; `id` names this redrive for ever and may
+ * have several tokens.
+ */
 export function redriveSubject(stream: string, durable: string, id: string): string {
   return `operations.redrive.${stream}.${durable}.${id}`;
 }
@@ -38,7 +38,7 @@ export function redrivePlan(original: ConsumerPlan): RedrivePlan {
     // One message is a batch for those who want batches.
     ...(batch ? { batch: { size: 1, lingerMs: 0 } } : {}),
   });
-  const pattern = redriveSubject(original.stream.name, durable, '*');
+  const pattern = redriveSubject(original.stream.name, durable, '>');
   const handler = () => Promise.reject(new Error('handled by the plan of the durable'));
   return { stream: OPERATIONS_STREAM, options, routes: [{ pattern, handler }], original, restore };
 }
@@ -71,7 +71,7 @@ class RestoredMessage implements Msg {
     headers: MsgHdrs,
   ) {
     this.subject = headers.get('dead-letter-subject');
-    this.headers = originalHeaders(headers);
+    this.headers = restoredHeaders(headers);
   }
 
   get data(): Uint8Array {
@@ -89,19 +89,4 @@ class RestoredMessage implements Msg {
   respond: Msg['respond'] = (...answer) => this.carrier.respond(...answer);
   json: Msg['json'] = (reviver) => this.carrier.json(reviver);
   string: Msg['string'] = () => this.carrier.string();
-}
-
-function originalHeaders(headers: MsgHdrs): MsgHdrs {
-  const original = createHeaders();
-  for (const name of headers.keys()) {
-    if (ADDED.test(name) || /^nats-/i.test(name)) continue;
-    const former = RENAMED.test(name) ? canonical(name.slice('original-'.length)) : name;
-    for (const value of headers.values(name)) original.append(former, value);
-  }
-  return original;
-}
-
-/** `nats-msg-id` → `Nats-Msg-Id`, as the server writes its own headers. */
-function canonical(name: string): string {
-  return name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }

@@ -1,0 +1,22 @@
+export { Inventory, type ConsumerOverview, type StreamOverview } from './inventory.js';
+export {
+  DeadLetters,
+  type DeadLetterFilter,
+  type DeadLetterGroup,
+  type DeadLetterPage,
+} from './dead-letters.js';
+export type { DeadLetter, DeadLetterDetail, DecodedBody } from './dead-letter.js';
+export { Redrives, type BulkResult, type RedriveOutcome } from './redrives.js';
+export { Replays, type ReplayCount, type ReplayRequest, type ReplayResult } from './replays.js';
+export type { Operator } from './operations-record.js';
+export {
+  BodyGoneError,
+  DeadLetterNotFoundError,
+  InvalidRequestError,
+  NoRedriveConsumerError,
+  NotFoundError,
+  OperationError,
+  ServerTooOldForOperationError,
+  TooLargeError,
+  UnknownOriginError,
+} from './operations-errors.js';
