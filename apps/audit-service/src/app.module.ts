@@ -1,5 +1,4 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
-import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { ServiceModule } from '@slipstream/service';
 import { AuditLog } from './audit-log.js';
@@ -26,7 +25,7 @@ export class AppModule {
           name: 'audit-service',
           config,
           schema: 'audit',
-          migrations: [CreateInbox1763700000000, CreateAuditSegments1763900000002],
+          migrations: [CreateAuditSegments1763900000002],
         }),
       ],
       controllers: [RecordingController, AuditController],

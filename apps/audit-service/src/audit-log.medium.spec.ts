@@ -7,7 +7,7 @@ import {
   orderCreatedV2,
   paymentCompletedV1,
 } from '@slipstream/contracts';
-import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { createTestDatabase, natsUrl, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { Logger } from '@nestjs/common';
@@ -42,7 +42,7 @@ describe('the audit log', () => {
   let stream: string;
 
   const newLog = (kept: SegmentStore = store) =>
-    new AuditLog(dataSource, new IdempotencyRepository(dataSource), segments, kept, heads);
+    new AuditLog(dataSource, new PostgresInbox(dataSource), segments, kept, heads);
   const message = (sequence: number, overrides: Partial<RecordedMessage> = {}): RecordedMessage => ({
     stream,
     consumer: `audit-${stream}`,
@@ -82,7 +82,7 @@ describe('the audit log', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [CreateInbox1763700000000, CreateAuditSegments1763900000002],
+      migrations: [...inboxMigrations, CreateAuditSegments1763900000002],
       migrationsRun: true,
     }).initialize();
     connection = await JetStreamConnection.open({ servers: natsUrl() }, 1);
@@ -233,7 +233,7 @@ describe('the audit log', () => {
   it('publishes the head that a crash kept back when it starts again', async () => {
     const silent = { publish: () => Promise.reject(new Error('the process died')) };
     const crashed = await ChainHeads.open(connection, silent, { key: newKey(), replicas: 1 });
-    await new AuditLog(dataSource, new IdempotencyRepository(dataSource), segments, store, crashed).append(
+    await new AuditLog(dataSource, new PostgresInbox(dataSource), segments, store, crashed).append(
       messages(1, 5),
     );
     expect(await heads.latest(stream)).toBeUndefined();

@@ -1,5 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { IdempotencyRepository } from '@slipstream/idempotency';
+import { PostgresInbox } from '@slipstream/idempotency';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { toAuditRecord, type RecordedMessage } from './audit-record.js';
@@ -15,7 +15,7 @@ export class AuditLog implements OnApplicationBootstrap {
 
   constructor(
     private readonly dataSource: DataSource,
-    private readonly inbox: IdempotencyRepository,
+    private readonly inbox: PostgresInbox,
     private readonly segments: SegmentsRepository,
     private readonly store: SegmentStore,
     private readonly heads: ChainHeads,
@@ -36,7 +36,10 @@ export class AuditLog implements OnApplicationBootstrap {
     const { stream, consumer } = first;
     const end = await this.dataSource.transaction(async (tx) => {
       const before = await this.segments.lockEnd(tx, stream);
-      const fresh = await this.inbox.claim(tx, consumer, messages.map(keyOf));
+      const fresh = await this.inbox.claim(
+        tx,
+        messages.map((message) => ({ consumer, messageId: keyOf(message) })),
+      );
       // Deleting as it goes keeps a message out that was delivered twice into one batch.
       const kept = messages.filter((message) => fresh.delete(keyOf(message)));
       if (kept.length === 0) return undefined;

@@ -1,5 +1,4 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamPublisher } from '@slipstream/jetstream';
 import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
@@ -20,7 +19,7 @@ export class AppModule {
           name: 'inventory-service',
           config,
           schema: 'inventory',
-          migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
+          migrations: [CreateOutbox1763700000001, CreateStock1763700000002],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],

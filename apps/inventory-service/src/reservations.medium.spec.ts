@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
-import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
@@ -45,11 +45,11 @@ describe('reservations', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [CreateInbox1763700000000, CreateOutbox1763700000001, CreateStock1763700000002],
+      migrations: [...inboxMigrations, CreateOutbox1763700000001, CreateStock1763700000002],
       migrationsRun: true,
     }).initialize();
     stock = new StockRepository(dataSource, { DEFAULT_STOCK: 1_000 });
-    reservations = new ReservationsService(stock, new IdempotencyRepository(dataSource), new Outbox());
+    reservations = new ReservationsService(stock, new PostgresInbox(dataSource), new Outbox());
   });
 
   beforeEach(() => {

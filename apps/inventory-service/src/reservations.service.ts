@@ -9,7 +9,7 @@ import {
   type OrderCancelled,
   type OrderCreated,
 } from '@slipstream/contracts';
-import { IdempotencyRepository, type MessageIdentity } from '@slipstream/idempotency';
+import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
 import { StockRepository, type Reservation } from './stock.repository.js';
 
@@ -19,7 +19,7 @@ const SOURCE = 'inventory-service';
 export class ReservationsService {
   constructor(
     private readonly stock: StockRepository,
-    private readonly inbox: IdempotencyRepository,
+    private readonly inbox: PostgresInbox,
     private readonly outbox: Outbox,
   ) {}
 

@@ -1,5 +1,4 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { CreateInbox1763700000000 } from '@slipstream/idempotency';
 import { JetStreamPublisher, JetStreamServer } from '@slipstream/jetstream';
 import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
@@ -25,12 +24,7 @@ export class AppModule {
           name: 'order-service',
           config,
           schema: 'orders',
-          migrations: [
-            CreateInbox1763700000000,
-            CreateOutbox1763700000001,
-            CreateOrders1763700000002,
-            DeriveOrderStatus1763700000010,
-          ],
+          migrations: [CreateOutbox1763700000001, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],

@@ -8,7 +8,7 @@ import {
   type EventBase,
   type OrderCreated,
 } from '@slipstream/contracts';
-import { IdempotencyRepository, type MessageIdentity } from '@slipstream/idempotency';
+import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
 import { DataSource, type EntityManager } from 'typeorm';
 import {
@@ -35,7 +35,7 @@ export class SagaService {
   constructor(
     private readonly dataSource: DataSource,
     private readonly orders: OrdersRepository,
-    private readonly inbox: IdempotencyRepository,
+    private readonly inbox: PostgresInbox,
     private readonly outbox: Outbox,
   ) {}
 

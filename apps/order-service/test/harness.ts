@@ -1,4 +1,4 @@
-import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
+import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
 import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
@@ -22,7 +22,7 @@ export class OrderProcess {
     this.keys = new IdempotencyKeysRepository(dataSource);
     const config = { ORDER_CREATED_VERSIONS: ['v1'] };
     this.service = new OrdersService(dataSource, this.orders, this.keys, outbox, config);
-    this.saga = new SagaService(dataSource, this.orders, new IdempotencyRepository(dataSource), outbox);
+    this.saga = new SagaService(dataSource, this.orders, new PostgresInbox(dataSource), outbox);
   }
 
   /** Subjects of what was published about an order, oldest first. */
@@ -49,7 +49,7 @@ export async function createOrderDatabase(): Promise<OrderDatabase> {
     parseInt8: true,
     extra: { max: 10 },
     migrations: [
-      CreateInbox1763700000000,
+      ...inboxMigrations,
       CreateOutbox1763700000001,
       CreateOrders1763700000002,
       DeriveOrderStatus1763700000010,

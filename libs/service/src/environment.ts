@@ -31,6 +31,8 @@ export const serviceEnvironment = streamEnvironment.extend({
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** `bind` creates and changes no stream or consumer, and needs no permission to. */
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),
+  /** How long the inbox knows a message at least. A day more than `STREAM_MAX_AGE` when unset, or 8 days. */
+  INBOX_RETENTION: age.optional(),
   SERVICE_VERSION: z.string().default('0.1.0'),
 });
 

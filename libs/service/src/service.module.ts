@@ -2,12 +2,14 @@ import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/c
 import { ERROR_TRANSLATION, ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, streams } from '@slipstream/contracts';
 import { connectionCheck, consumersCheck, databaseCheck, HealthModule } from '@slipstream/health';
-import { IdempotencyModule } from '@slipstream/idempotency';
+import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
 import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
 import { isDatabaseUnavailable, postgresModule, type PostgresOptions } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import type { ServiceEnvironment } from './environment.js';
+
+const DAY_MS = 86_400_000;
 
 export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrations'> {
   /** Name of the service, such as `payment-service`. */
@@ -29,13 +31,17 @@ export class ServiceModule implements OnModuleInit {
       module: ServiceModule,
       imports: [
         ObservabilityModule.forRoot({ service: name }),
-        postgresModule({ url: config.DATABASE_URL, schema, migrations, poolSize: config.DATABASE_POOL_SIZE }),
+        postgresModule({
+          url: config.DATABASE_URL,
+          schema,
+          migrations: [...new Set([...inboxMigrations, ...migrations])],
+          poolSize: config.DATABASE_POOL_SIZE,
+        }),
         transport(name, config),
-        IdempotencyModule,
+        inbox(config),
         health(),
       ],
       providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
-      exports: [IdempotencyModule],
     };
   }
 
@@ -69,6 +75,22 @@ function transport(service: string, config: ServiceEnvironment): DynamicModule {
       observer,
     }),
   });
+}
+
+function inbox(config: ServiceEnvironment): DynamicModule {
+  return IdempotencyModule.forRootAsync({
+    repository: PostgresInbox,
+    inject: [DataSource],
+    useFactory: (dataSource: DataSource) =>
+      new PostgresInbox(dataSource, { retentionMs: inboxRetentionMs(config) }),
+  });
+}
+
+/** A message that its stream still has may come again, and the inbox must know it. */
+function inboxRetentionMs({ INBOX_RETENTION, STREAM_MAX_AGE = 7 * DAY_MS }: ServiceEnvironment): number {
+  const retentionMs = INBOX_RETENTION ?? STREAM_MAX_AGE + DAY_MS;
+  if (retentionMs >= STREAM_MAX_AGE) return retentionMs;
+  throw new RangeError('INBOX_RETENTION is shorter than STREAM_MAX_AGE; raise it above that');
 }
 
 function health(): DynamicModule {

@@ -1,30 +1,25 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { CreateInbox1763700000000, IdempotencyRepository } from '@slipstream/idempotency';
-import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
-import { DataSource, type EntityManager } from 'typeorm';
+import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
+import { uniqueName } from '@slipstream/testing';
+import type { DataSource, EntityManager } from 'typeorm';
+import { createInboxDatabase, type InboxDatabase } from './postgres.harness.js';
 
-describe('idempotency repository', () => {
-  let database: TestDatabase;
+describe('inbox in PostgreSQL', () => {
+  let database: InboxDatabase;
   let dataSource: DataSource;
-  let inbox: IdempotencyRepository;
+  let inbox: PostgresInbox;
   let messageId: string;
 
   const effects = async () =>
     Number((await dataSource.query('SELECT count(*) FROM effects WHERE id = $1', [messageId]))[0].count);
   const effect = (tx: EntityManager): Promise<void> =>
     tx.query('INSERT INTO effects VALUES ($1)', [messageId]);
+  const message = (id: string): MessageIdentity => ({ consumer: 'c', messageId: id });
 
   beforeAll(async () => {
-    database = await createTestDatabase();
-    dataSource = await new DataSource({
-      type: 'postgres',
-      url: database.url,
-      migrations: [CreateInbox1763700000000],
-      migrationsRun: true,
-      extra: { max: 16 },
-    }).initialize();
-    await dataSource.query('CREATE TABLE effects (id text)');
-    inbox = new IdempotencyRepository(dataSource);
+    database = await createInboxDatabase();
+    ({ dataSource } = database);
+    inbox = new PostgresInbox(dataSource);
   });
 
   beforeEach(() => {
@@ -32,7 +27,6 @@ describe('idempotency repository', () => {
   });
 
   afterAll(async () => {
-    await dataSource.destroy();
     await database.drop();
   });
 
@@ -94,7 +88,8 @@ describe('idempotency repository', () => {
 
   it('claims a batch in one statement and names the messages that are new', async () => {
     const [known, fresh] = [uniqueName('m'), uniqueName('m')];
-    await inbox.claim(dataSource.manager, 'c', [known]);
-    expect(await inbox.claim(dataSource.manager, 'c', [fresh, known, fresh])).toEqual(new Set([fresh]));
+    await inbox.claim(dataSource.manager, [message(known)]);
+    const batch = [fresh, known, fresh].map(message);
+    expect(await inbox.claim(dataSource.manager, batch)).toEqual(new Set([fresh]));
   });
 });

@@ -1,0 +1,40 @@
+import { BadRequestException } from '@nestjs/common';
+
+/**
+ * A message id came again on the same subject with another body. One of the two is not what its producer meant, and no
+ * later attempt changes that: the transport dead-letters a `BadRequestException` at once.
+ */
+export class MessageConflictError extends BadRequestException {
+  constructor(
+    readonly consumer: string,
+    readonly messageId: string,
+  ) {
+    super(
+      `message id "${messageId}" came to "${consumer}" before with another body; it was not processed again`,
+    );
+    this.name = MessageConflictError.name;
+  }
+}
+
+/** Another process holds the lease of the message and did not finish while this one waited. Worth another attempt. */
+export class MessageInProgressError extends Error {
+  override readonly name = 'MessageInProgressError';
+}
+
+/**
+ * The lease ended before the effect did, and another process may have taken the message over. The effect has run, and may
+ * run or have run there as well.
+ */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+}
+
+/** The transaction took longer than the inbox can answer for; it was rolled back. */
+export class TransactionTooLongError extends Error {
+  override readonly name = 'TransactionTooLongError';
+}
+
+/** A declaration that cannot make its handler idempotent. Raised at start, before a message is taken. */
+export class InvalidIdempotentHandlerError extends Error {
+  override readonly name = 'InvalidIdempotentHandlerError';
+}

@@ -1,0 +1,77 @@
+import type { Key } from '../fingerprint.js';
+import type { ClaimPlan } from './claim-plan.js';
+
+export interface ClaimRow {
+  readonly message_id: string;
+  /** `unplanned`: the plan does not hold at the time of the database, and nothing was written. */
+  readonly outcome: 'fresh' | 'duplicate' | 'unplanned';
+  /** Of the message that came before, hexadecimal; null when its bytes were not known. */
+  readonly fingerprint: string | null;
+}
+
+const INPUT = 'unnest($2::text[], $3::bytea[]) AS k (id, fingerprint)';
+const PLANNED = '(SELECT at >= $4::timestamptz AND at < $5::timestamptz FROM clock)';
+const STORED = `SELECT o.message_id, 'duplicate' AS outcome, encode(o.fingerprint, 'hex') AS fingerprint
+   FROM unnest($2::text[]) AS k (id) JOIN inbox o ON o.consumer = $1 AND o.message_id = k.id`;
+
+/** Reads what is stored of messages, in whichever partition. */
+export const storedQuery = STORED;
+
+/**
+ * One statement that writes the keys which are new and says of the others what is stored. The keys are written in one
+ * order everywhere, or two batches could deadlock. Whether older partitions must be searched, and how many are written
+ * to, is known beforehand; the usual claim pays for neither.
+ */
+export function claimQuery(
+  plan: ClaimPlan,
+  consumer: string,
+  keys: readonly Key[],
+  now: Date | undefined,
+): { readonly text: string; readonly parameters: unknown[] } {
+  const { from, until, instants, searchBefore } = plan;
+  const mustSearch = searchBefore !== -Infinity;
+  const parameters: unknown[] = [
+    consumer,
+    keys.map(({ messageId }) => messageId),
+    keys.map(({ fingerprint }) => (fingerprint === undefined ? null : `\\x${fingerprint}`)),
+    timestamp(from),
+    timestamp(until),
+    now ?? null,
+  ];
+  if (instants) parameters.push(instants.map(timestamp));
+  const times = instants ? `unnest($${parameters.length}::timestamptz[]) AS t (at)` : 'clock AS t';
+  if (mustSearch) parameters.push(timestamp(searchBefore));
+  const isNew = `NOT EXISTS (SELECT FROM earlier e WHERE e.message_id = k.id)`;
+  const text = `
+    WITH clock AS MATERIALIZED (SELECT coalesce($6::timestamptz, clock_timestamp()) AS at),
+    ${mustSearch ? earlierKeys(parameters.length) : ''}
+    written AS (
+      INSERT INTO inbox (consumer, message_id, processed_at, fingerprint)
+      SELECT $1, k.id, t.at, k.fingerprint FROM ${INPUT}, ${times}
+      WHERE ${PLANNED} ${mustSearch ? `AND ${isNew}` : ''}
+      ORDER BY k.id, t.at
+      ON CONFLICT DO NOTHING
+      RETURNING message_id)
+    ${freshKeys(instants?.length ?? 1)}
+    UNION ALL
+    ${STORED} WHERE (SELECT count(*) FROM written) < cardinality($2::text[]) * ${instants?.length ?? 1}
+    UNION ALL
+    SELECT NULL, 'unplanned', NULL WHERE NOT ${PLANNED}`;
+  return { text, parameters };
+}
+
+function earlierKeys(parameter: number): string {
+  return `earlier AS MATERIALIZED (
+      SELECT o.message_id FROM unnest($2::text[]) AS k (id)
+      JOIN inbox o ON o.consumer = $1 AND o.message_id = k.id AND o.processed_at < $${parameter}::timestamptz),`;
+}
+
+/** A key that is to be written into several partitions is new only if it was new to all of them. */
+function freshKeys(partitions: number): string {
+  const fresh = `SELECT message_id, 'fresh' AS outcome, NULL AS fingerprint FROM written`;
+  return partitions === 1 ? fresh : `${fresh} GROUP BY message_id HAVING count(*) = ${partitions}`;
+}
+
+function timestamp(epochMs: number): string {
+  return epochMs === -Infinity ? '-infinity' : new Date(epochMs).toISOString();
+}

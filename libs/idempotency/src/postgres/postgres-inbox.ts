@@ -1,0 +1,156 @@
+import { DataSource, QueryFailedError, type EntityManager } from 'typeorm';
+import { TransactionTooLongError } from '../errors.js';
+import { conflict, isConflict, keysOf, type Key } from '../fingerprint.js';
+import type { Inbox, MessageIdentity } from '../inbox.js';
+import { SILENT, type IdempotencyObserver } from '../observer.js';
+import { OVERLAP_MS, type ClaimPlan } from './claim-plan.js';
+import { claimQuery, storedQuery, type ClaimRow } from './claim-query.js';
+import { InboxPartitions, type InboxPartitionsOptions } from './inbox-partitions.js';
+
+export interface PostgresInboxOptions extends InboxPartitionsOptions {
+  readonly observer?: IdempotencyObserver;
+}
+
+const TRANSACTION_ATTEMPTS = 5;
+const PLAN_ATTEMPTS = 5;
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+/** Half of the overlap, so that the commit itself has time too. */
+const LONGEST_TRANSACTION_MS = OVERLAP_MS / 2;
+
+/**
+ * Remembers in the service's own database which messages a consumer has dealt with. The key is written in the
+ * transaction of the effect: both are there or neither is.
+ */
+export class PostgresInbox implements Inbox<EntityManager> {
+  readonly guarantee = 'exactly-once';
+  readonly partitions: InboxPartitions;
+  private readonly observer: IdempotencyObserver;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    { observer = SILENT, ...partitions }: PostgresInboxOptions = {},
+  ) {
+    this.observer = observer;
+    this.partitions = new InboxPartitions(dataSource, partitions);
+  }
+
+  async once(message: MessageIdentity, effect: (tx: EntityManager) => Promise<void>): Promise<boolean> {
+    const fresh = await this.onceEach([message], effect);
+    return fresh.size > 0;
+  }
+
+  /** Deadlocks and serialization failures are repeated at once; they are not the messages' fault. */
+  async onceEach(
+    messages: readonly MessageIdentity[],
+    effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
+  ): Promise<ReadonlySet<string>> {
+    const [first] = messages;
+    if (!first) return new Set();
+    const keys = keysOf(messages, this.observer);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const fresh = await this.transact(first.consumer, keys, effect);
+        this.report(first.consumer, messages.length, fresh);
+        return fresh;
+      } catch (error) {
+        if (attempt === TRANSACTION_ATTEMPTS || !isTransient(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Records in a transaction of the caller's that `consumer` deals with the messages, in one statement, and returns the
+   * ids that are new to it. Sound under READ COMMITTED, in transactions that end within half an hour.
+   * @throws MessageConflictError when one of the ids came before with another body
+   */
+  async claim(tx: EntityManager, messages: readonly MessageIdentity[]): Promise<Set<string>> {
+    const [first] = messages;
+    if (!first) return new Set();
+    const fresh = await this.claimKeys(tx, first.consumer, keysOf(messages, this.observer));
+    this.report(first.consumer, messages.length, fresh);
+    return fresh;
+  }
+
+  private async transact(
+    consumer: string,
+    keys: readonly Key[],
+    effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
+  ): Promise<ReadonlySet<string>> {
+    return this.dataSource.transaction(async (tx) => {
+      const startedAt = performance.now();
+      const fresh = await this.claimKeys(tx, consumer, keys);
+      if (fresh.size > 0) await effect(tx, fresh);
+      const tookMs = performance.now() - startedAt;
+      if (tookMs > LONGEST_TRANSACTION_MS) {
+        throw new TransactionTooLongError(
+          `the transaction of "${consumer}" took ${Math.round(tookMs / 1_000)} s and was rolled back`,
+        );
+      }
+      return fresh;
+    });
+  }
+
+  /**
+   * A claim that races another process waits until that one commits (duplicate) or rolls back (ours). A plan that the
+   * database's clock contradicts writes nothing and is made anew.
+   */
+  private async claimKeys(tx: EntityManager, consumer: string, keys: readonly Key[]): Promise<Set<string>> {
+    let plan = await this.partitions.current(tx);
+    for (let attempt = 1; ; attempt++) {
+      const rows = await this.writeKeys(tx, plan, consumer, keys);
+      if (!rows.some(({ outcome }) => outcome === 'unplanned')) return this.judge(tx, consumer, keys, rows);
+      if (attempt === PLAN_ATTEMPTS) throw new Error('the clock of the database is not steady');
+      plan = await this.partitions.reload(tx);
+    }
+  }
+
+  private writeKeys(
+    tx: EntityManager,
+    plan: ClaimPlan,
+    consumer: string,
+    keys: readonly Key[],
+  ): Promise<ClaimRow[]> {
+    const { text, parameters } = claimQuery(plan, consumer, keys, this.partitions.clock?.());
+    return tx.query(text, parameters);
+  }
+
+  private async judge(
+    tx: EntityManager,
+    consumer: string,
+    keys: readonly Key[],
+    rows: readonly ClaimRow[],
+  ): Promise<Set<string>> {
+    const fresh = new Set<string>();
+    const stored = new Map<string, string | null>();
+    for (const { message_id: id, outcome, fingerprint } of rows) {
+      if (outcome === 'fresh') fresh.add(id);
+      else stored.set(id, fingerprint);
+    }
+    if (fresh.size === keys.length) return fresh;
+    // Committed by another process while the claim waited for it, and not visible to the claim's own snapshot.
+    const unseen = keys.filter(({ messageId }) => !fresh.has(messageId) && !stored.has(messageId));
+    for (const row of unseen.length > 0 ? await this.readStored(tx, consumer, unseen) : []) {
+      stored.set(row.message_id, row.fingerprint);
+    }
+    for (const { messageId, fingerprint } of keys) {
+      if (fresh.has(messageId) || !isConflict(stored.get(messageId) ?? undefined, fingerprint)) continue;
+      throw conflict({ consumer, messageId }, this.observer);
+    }
+    return fresh;
+  }
+
+  private readStored(tx: EntityManager, consumer: string, keys: readonly Key[]): Promise<ClaimRow[]> {
+    return tx.query(storedQuery, [consumer, keys.map(({ messageId }) => messageId)]);
+  }
+
+  private report(consumer: string, messages: number, { size: fresh }: ReadonlySet<string>): void {
+    this.observer.claimed(consumer, { fresh, duplicates: messages - fresh });
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  if (!(error instanceof QueryFailedError)) return false;
+  const { code } = error.driverError as { code?: string };
+  return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;
+}
