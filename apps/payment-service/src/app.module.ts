@@ -13,6 +13,7 @@ import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { SimulatorGateway } from './simulator.gateway.js';
 import { StalledPaymentsService } from './stalled-payments.service.js';
+import { StripeGateway } from './stripe.gateway.js';
 
 @Module({})
 export class AppModule {
@@ -39,8 +40,17 @@ export class AppModule {
         GatewayGuard,
         GatewayOutageService,
         { provide: BREAK_DURATIONS, useValue: DEFAULT_BREAK_DURATIONS },
-        { provide: PaymentGateway, useFactory: () => new SimulatorGateway(config.PAYMENT_GATEWAY_URL) },
+        { provide: PaymentGateway, useFactory: () => createGateway(config) },
       ],
     };
   }
+}
+
+function createGateway(config: Config): PaymentGateway {
+  if (config.PAYMENT_GATEWAY === 'simulator') return new SimulatorGateway(config.PAYMENT_GATEWAY_URL);
+  return new StripeGateway({
+    apiKey: config.STRIPE_API_KEY ?? '',
+    apiBase: config.STRIPE_API_BASE,
+    paymentMethod: config.STRIPE_PAYMENT_METHOD,
+  });
 }

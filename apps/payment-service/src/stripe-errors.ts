@@ -1,0 +1,53 @@
+import { Stripe } from 'stripe';
+import {
+  AnswerLostError,
+  ChargePendingError,
+  GatewayUnavailableError,
+  KeyMisusedError,
+} from './payment-gateway.js';
+import { retryAfterMs } from './retry-after.js';
+
+const { errors } = Stripe;
+
+/** What an error of the SDK says about the request, in the words of the port. Refusals of one charge are not among them. */
+export function toGatewayError(cause: unknown): unknown {
+  if (!(cause instanceof errors.StripeError)) return cause;
+  const message = `Stripe: ${cause.message}`;
+  const options = { cause, notBeforeMs: retryAfterMs(cause.headers?.['retry-after']) };
+  if (cause instanceof errors.StripeIdempotencyError) return new KeyMisusedError(message, { cause });
+  if (cause instanceof errors.StripeConnectionError) {
+    return isRefused(cause)
+      ? new GatewayUnavailableError(message, options)
+      : new AnswerLostError(message, options);
+  }
+  // A request with this key is under way.
+  if (cause.statusCode === 409) return new ChargePendingError(message, options);
+  if (cause.statusCode === undefined || cause.statusCode >= 500) return new AnswerLostError(message, options);
+  // Throttled, or we are set up wrongly: no money was moved, and it says nothing about this charge.
+  return new GatewayUnavailableError(message, options);
+}
+
+/** Why Stripe will not make this charge, however often it is asked; undefined when the error says something else. */
+export function refusalOf(error: unknown): string | undefined {
+  if (error instanceof errors.StripeCardError) return error.decline_code ?? error.code ?? error.message;
+  if (!(error instanceof errors.StripeInvalidRequestError)) return undefined;
+  const isAboutMoney = error.param === 'amount' || error.param === 'currency';
+  return isAboutMoney || error.code?.startsWith('amount_') ? error.message : undefined;
+}
+
+/** True for an error that Stripe recorded under the key and gives as the answer to every request with it. */
+export function isRecordedFailure(error: unknown): boolean {
+  return (
+    error instanceof errors.StripeAPIError &&
+    (error.statusCode ?? 0) >= 500 &&
+    error.headers?.['idempotent-replayed'] === 'true'
+  );
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof errors.StripeError && error.code === code;
+}
+
+function isRefused(error: InstanceType<typeof errors.StripeConnectionError>): boolean {
+  return (error.detail as { code?: unknown } | undefined)?.code === 'ECONNREFUSED';
+}

@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ChargePendingError, GatewayUnavailableError, type ChargeRequest } from '../src/payment-gateway.js';
+import { StripeGateway } from '../src/stripe.gateway.js';
+import { describeGateway } from './gateway-contract.js';
+import { StripeStandIn, type StripeFault } from './stripe-stand-in.js';
+
+const HOUR_MS = 3_600_000;
+
+async function start() {
+  const stripe = new StripeStandIn();
+  const apiBase = await stripe.start();
+  const gateway = new StripeGateway({ apiKey: stripe.apiKey, apiBase, paymentMethod: 'pm_card_visa' });
+  return { stripe, apiBase, gateway };
+}
+
+describeGateway('of Stripe', async () => {
+  const { stripe, gateway } = await start();
+  let isRunning = true;
+  return {
+    gateway,
+    totals: () => Promise.resolve({ charges: stripe.charges, refunds: stripe.refunds }),
+    setFault: async (fault: StripeFault) => {
+      stripe.fault = fault;
+      if (fault === 'none') stripe.release();
+      await Promise.resolve();
+    },
+    stop: async () => {
+      if (isRunning) await stripe.stop();
+      isRunning = false;
+    },
+  };
+});
+
+describe('Stripe', () => {
+  let stripe: StripeStandIn;
+  let gateway: StripeGateway;
+  let apiBase: string;
+  const request: ChargeRequest = {
+    key: 'charge-o-1',
+    orderId: 'o-1',
+    amountMinor: 1_999,
+    currency: 'EUR',
+    sentAt: new Date(),
+  };
+  const aDayAgo = { ...request, sentAt: new Date(Date.now() - 25 * HOUR_MS) };
+
+  beforeEach(async () => {
+    ({ stripe, gateway, apiBase } = await start());
+  });
+
+  afterEach(() => stripe.stop());
+
+  it('is told the order and the key, and charged in two calls', async () => {
+    expect(await gateway.charge(request)).toEqual({ status: 'succeeded', chargeId: 'pi_1' });
+    expect(stripe.requests).toEqual(['POST /v1/payment_intents', 'POST /v1/payment_intents/pi_1/confirm']);
+    stripe.index();
+    expect(await gateway.find(aDayAgo)).toMatchObject({ chargeId: 'pi_1' });
+  });
+
+  it('is asked by searching once it has forgotten the key, and creates nothing', async () => {
+    await gateway.charge(request);
+    stripe.forgetKeys();
+    stripe.index();
+    stripe.requests.length = 0;
+    expect(await gateway.find(aDayAgo)).toMatchObject({ status: 'succeeded' });
+    expect(await gateway.close(aDayAgo)).toMatchObject({ status: 'succeeded' });
+    expect(stripe.requests.filter((asked) => asked === 'POST /v1/payment_intents')).toEqual([]);
+  });
+
+  it('cancels an intent that was created a day ago and never confirmed', async () => {
+    await gateway.find(request);
+    stripe.forgetKeys();
+    stripe.index();
+    expect(await gateway.close(aDayAgo)).toEqual({ status: 'voided' });
+    expect(await gateway.find(aDayAgo)).toEqual({ status: 'voided' });
+  });
+
+  it('has nothing to cancel when the key of a day ago never arrived', async () => {
+    expect(await gateway.find(aDayAgo)).toBeUndefined();
+    expect(await gateway.close(aDayAgo)).toEqual({ status: 'voided' });
+  });
+
+  it('is asked again about a payment that it has not decided', async () => {
+    stripe.fault = 'process';
+    await expect(gateway.charge(request)).rejects.toBeInstanceOf(ChargePendingError);
+    await expect(gateway.find(request)).rejects.toBeInstanceOf(ChargePendingError);
+    await expect(gateway.close(request)).rejects.toBeInstanceOf(ChargePendingError);
+  });
+
+  it('declines what it failed to create and will answer so for a day', async () => {
+    stripe.fault = 'break';
+    await expect(gateway.charge(request)).rejects.toThrow('An unknown error occurred');
+    stripe.fault = 'none';
+    expect(await gateway.find(request)).toBeUndefined();
+    expect(await gateway.charge(request)).toMatchObject({ status: 'declined' });
+    expect(stripe.charges).toBe(0);
+  });
+
+  it('declines an amount that it does not take, and one that it cannot express', async () => {
+    expect(await gateway.charge({ ...request, amountMinor: 1 })).toMatchObject({ status: 'declined' });
+    const odd = { ...request, key: 'charge-o-2', currency: 'KWD', amountMinor: 5_124 };
+    expect(await gateway.charge(odd)).toMatchObject({ status: 'declined' });
+    expect(await gateway.close(odd)).toEqual({ status: 'voided' });
+  });
+
+  it('gives back what was given back by hand', async () => {
+    await gateway.charge(request);
+    const refund = { key: request.key, chargeId: 'pi_1' };
+    expect(await gateway.refund(refund)).toEqual({ status: 'succeeded' });
+    stripe.forgetKeys();
+    expect(await gateway.refund(refund)).toEqual({ status: 'succeeded' });
+    expect(stripe.refunds).toBe(1);
+  });
+
+  it('that locks us out is down for us, and no reason to decline anything', async () => {
+    const locked = new StripeGateway({ apiKey: 'sk_wrong', apiBase, paymentMethod: 'pm_card_visa' });
+    await expect(locked.charge(request)).rejects.toBeInstanceOf(GatewayUnavailableError);
+  });
+});
