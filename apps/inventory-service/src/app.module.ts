@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamPublisher } from '@slipstream/jetstream';
-import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
@@ -19,11 +19,11 @@ export class AppModule {
           name: 'inventory-service',
           config,
           schema: 'inventory',
-          migrations: [CreateOutbox1763700000001, CreateStock1763700000002],
+          migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => publisher,
+          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
         }),
       ],
       controllers: [ReservationsController, StockController],

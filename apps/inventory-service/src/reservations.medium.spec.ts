@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
-import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
+import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
@@ -45,7 +45,7 @@ describe('reservations', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [...inboxMigrations, CreateOutbox1763700000001, CreateStock1763700000002],
+      migrations: [...inboxMigrations, ...outboxMigrations, CreateStock1763700000002],
       migrationsRun: true,
     }).initialize();
     stock = new StockRepository(dataSource, { DEFAULT_STOCK: 1_000 });

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamPublisher, JetStreamServer } from '@slipstream/jetstream';
-import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
@@ -24,11 +24,11 @@ export class AppModule {
           name: 'order-service',
           config,
           schema: 'orders',
-          migrations: [CreateOutbox1763700000001, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
+          migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => publisher,
+          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
         }),
       ],
       controllers: [OrdersController, IntakeController, SettlementController],

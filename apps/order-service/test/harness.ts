@@ -1,5 +1,5 @@
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
-import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
+import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 import { IdempotencyKeysRepository } from '../src/idempotency-keys.repository.js';
@@ -50,7 +50,7 @@ export async function createOrderDatabase(): Promise<OrderDatabase> {
     extra: { max: 10 },
     migrations: [
       ...inboxMigrations,
-      CreateOutbox1763700000001,
+      ...outboxMigrations,
       CreateOrders1763700000002,
       DeriveOrderStatus1763700000010,
     ],

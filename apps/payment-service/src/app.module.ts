@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamPublisher } from '@slipstream/jetstream';
-import { CreateOutbox1763700000001, OutboxModule } from '@slipstream/outbox';
+import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
 import { ServiceModule } from '@slipstream/service';
 import type { Config } from './config.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
@@ -25,11 +25,11 @@ export class AppModule {
           name: 'payment-service',
           config,
           schema: 'payments',
-          migrations: [CreateOutbox1763700000001, CreatePayments1763700000002, ReshapePayments1763700000003],
+          migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
         }),
         OutboxModule.forRootAsync({
           inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => publisher,
+          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
         }),
       ],
       controllers: [PaymentsController],

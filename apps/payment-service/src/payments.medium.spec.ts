@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { newEvent, type OrderCancelled, type OrderCreated } from '@slipstream/contracts';
-import { CreateOutbox1763700000001, Outbox } from '@slipstream/outbox';
+import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 import { GatewayGuard } from './gateway-guard.js';
@@ -111,7 +111,7 @@ describe('payments', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [CreateOutbox1763700000001, CreatePayments1763700000002, ReshapePayments1763700000003],
+      migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
       migrationsRun: true,
     }).initialize();
   });

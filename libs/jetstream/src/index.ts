@@ -40,6 +40,7 @@ export {
   JetStreamDisabledError,
   MessageTooLargeError,
   NoStreamError,
+  PrecedingMessageError,
   PublishConnectionClosedError,
   PublishError,
   PublishNotPermittedError,

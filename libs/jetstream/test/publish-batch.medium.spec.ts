@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   InvalidHeaderError,
+  MessageTooLargeError,
   NoStreamError,
+  PrecedingMessageError,
   StreamFullError,
   WrongLastSequenceError,
   type OutgoingMessage,
@@ -180,6 +182,50 @@ describe('publishBatch', () => {
     const { acks } = await publishing;
     expect(acks).toMatchObject([{ stream }, { stream }]);
     await waitFor('all messages once', async () => (await stored(stream)).length === 4);
+  });
+
+  describe('with order keys', () => {
+    const keyed = (key: string, suffix: string, messageId: string) =>
+      scene.message(suffix, { messageId, orderKey: key });
+
+    it('sends nothing of a key behind a message that failed, and all of the others', async () => {
+      const stream = await scene.addStream({ subjects: [`${scene.root}.a`, `${scene.root}.b`] });
+      const { acks } = await scene.publisher.publishBatch([
+        keyed('1', 'a', 'm0'),
+        keyed('1', 'nowhere', 'm1'),
+        keyed('1', 'b', 'm2'),
+        keyed('2', 'b', 'm3'),
+      ]);
+      expect(acks[1]).toBeInstanceOf(NoStreamError);
+      expect(acks[2]).toBeInstanceOf(PrecedingMessageError);
+      expect((await stored(stream)).toSorted()).toEqual(['m0', 'm3']);
+    });
+
+    it('keeps the order of each key across subjects in a batch that fell back', async () => {
+      const stream = await scene.addStream({ allow_atomic: true });
+      await scene.publisher.publish(scene.message('a', { messageId: 'm99' }));
+      const batch = Array.from({ length: 100 }, (_, index) =>
+        keyed(`${index % 3}`, `s${index % 7}`, `m${index}`),
+      );
+      expect(await scene.publisher.publishBatch(batch)).toMatchObject({ mode: 'singles' });
+      const ids = (await stored(stream)).slice(1).map((id) => Number(id.slice(1)));
+      expect(ids).toHaveLength(99);
+      for (let key = 0; key < 3; key++) {
+        const own = ids.filter((id) => id % 3 === key);
+        expect(own).toEqual(own.toSorted((a, b) => a - b));
+      }
+    });
+
+    it('passes over a message that can never be published', async () => {
+      const stream = await scene.addStream({ max_msg_size: 500 });
+      const { acks } = await scene.publisher.publishBatch([
+        keyed('1', 'a', 'm0'),
+        { ...keyed('1', 'a', 'm1'), data: Buffer.alloc(1_000) },
+        keyed('1', 'a', 'm2'),
+      ]);
+      expect(acks[1]).toBeInstanceOf(MessageTooLargeError);
+      expect(await stored(stream)).toEqual(['m0', 'm2']);
+    });
   });
 
   it('has nothing to do for no messages', async () => {

@@ -1,4 +1,12 @@
-export { OutboxModule, type OutboxAsyncOptions } from './outbox.module.js';
+export { OutboxModule, type OutboxAsyncOptions, type OutboxOptions } from './outbox.module.js';
 export { Outbox, type OutboxMessage } from './outbox.js';
-export { OutboxRelay, type OutboxPublisher } from './outbox.relay.js';
+export { OutboxRelay, type OutboxRelayOptions } from './outbox.relay.js';
+export { OutboxBacklog, OutboxFullError, type BacklogState } from './outbox.backlog.js';
+export type { OutboxPublisher } from './outbox-publishing.js';
+export { OutboxRows, type Exclusion, type OutboxRow, type SetAside } from './outbox-rows.js';
+export type { OutboxObserver } from './outbox.observer.js';
+export { OutboxPartitions } from './outbox.partitions.js';
+export { RelaySession } from './relay-session.js';
 export { CreateOutbox1763700000001 } from './create-outbox.migration.js';
+export { PartitionOutbox1763800000001 } from './partition-outbox.migration.js';
+export { outboxMigrations } from './outbox.migrations.js';

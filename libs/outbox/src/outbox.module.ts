@@ -1,16 +1,29 @@
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { OutboxPublisher } from './outbox-publishing.js';
+import { OutboxRows } from './outbox-rows.js';
+import { OutboxBacklog } from './outbox.backlog.js';
+import type { OutboxObserver } from './outbox.observer.js';
 import { Outbox } from './outbox.js';
-import { OutboxRelay, type OutboxPublisher } from './outbox.relay.js';
+import { OutboxRelay } from './outbox.relay.js';
 
-const PUBLISHER = Symbol('OutboxPublisher');
+const OPTIONS = Symbol('OutboxOptions');
+
+export interface OutboxOptions {
+  readonly publisher: OutboxPublisher;
+  readonly observer?: OutboxObserver;
+  /** Events that may wait before `OutboxBacklog.assertAccepting` refuses. @default 100_000 */
+  readonly maxPending?: number;
+  /** Least time that published rows are kept, in milliseconds. @default 7 days */
+  readonly retentionMs?: number;
+}
 
 export interface OutboxAsyncOptions<Dependencies extends unknown[]> {
   readonly inject: FactoryProvider['inject'];
-  readonly useFactory: (...dependencies: Dependencies) => OutboxPublisher;
+  readonly useFactory: (...dependencies: Dependencies) => OutboxOptions;
 }
 
-/** Provides `Outbox` and runs its relay on the application's data source. */
+/** Provides `Outbox` and `OutboxBacklog`, and runs the relay on the application's data source. */
 @Module({})
 export class OutboxModule {
   static forRootAsync<Dependencies extends unknown[]>({
@@ -21,15 +34,22 @@ export class OutboxModule {
       module: OutboxModule,
       providers: [
         Outbox,
-        { provide: PUBLISHER, inject, useFactory },
+        OutboxRows,
+        { provide: OPTIONS, inject, useFactory },
         {
           provide: OutboxRelay,
-          inject: [DataSource, PUBLISHER],
-          useFactory: (dataSource: DataSource, publisher: OutboxPublisher) =>
-            new OutboxRelay(dataSource, publisher),
+          inject: [DataSource, OPTIONS, OutboxRows],
+          useFactory: (dataSource: DataSource, { publisher, ...options }: OutboxOptions, rows: OutboxRows) =>
+            new OutboxRelay(dataSource, publisher, { ...options, rows }),
+        },
+        {
+          provide: OutboxBacklog,
+          inject: [DataSource, OPTIONS, Outbox],
+          useFactory: (dataSource: DataSource, { maxPending }: OutboxOptions, outbox: Outbox) =>
+            new OutboxBacklog(dataSource, outbox, maxPending),
         },
       ],
-      exports: [Outbox, OutboxRelay],
+      exports: [Outbox, OutboxRelay, OutboxBacklog],
     };
   }
 }

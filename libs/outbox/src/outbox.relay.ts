@@ -1,42 +1,77 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import type { JetStreamPublisher } from '@slipstream/jetstream';
-import type { DataSource, EntityManager, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
+import type { DataSource, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
+import { HeldAggregates } from './held-aggregates.js';
+import { OutboxRows, type OutboxRow } from './outbox-rows.js';
+import { publishRows, type BatchOutcome, type OutboxPublisher } from './outbox-publishing.js';
+import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import { APPENDED } from './outbox.js';
+import { RelayHousekeeping } from './relay-housekeeping.js';
+import { RelaySession } from './relay-session.js';
+import { Sleeper } from './sleeper.js';
 
-const BATCH_SIZE = 500;
 /** Safety net for events of other processes and for wake-ups lost in a crash. */
 const POLL_INTERVAL_MS = 500;
+/** How soon a process notices that the one which relayed is gone. */
+const STANDBY_INTERVAL_MS = 1_000;
 const FAILURE_DELAY_MS = 1_000;
-const REST_STEP_MS = 100;
+/** Commits within this time are announced to the relay of another process together. */
+const ANNOUNCE_DELAY_MS = 20;
+/** So many refusals are no matter of single aggregates: the broker is in trouble. */
+const MAX_HELD = 1_000;
+/**
+ * A batch read longer ago is read again: another relay may have published it meanwhile, and a stream forgets ids after
+ * its duplicate window of two minutes.
+ */
+const STALE_AFTER_MS = 30_000;
 
-export type OutboxPublisher = Pick<JetStreamPublisher, 'publishBatch'>;
-
-interface OutboxRow {
-  readonly id: number;
-  readonly message_id: string;
-  readonly subject: string;
-  readonly headers: Record<string, string>;
-  readonly body: Buffer;
+export interface OutboxRelayOptions {
+  readonly observer?: OutboxObserver;
+  /** Replaces how rows are found and marked. */
+  readonly rows?: OutboxRows;
+  /** Least time that published rows are kept, in milliseconds. @default 7 days */
+  readonly retentionMs?: number;
 }
 
+interface Batch {
+  readonly rows: readonly OutboxRow[];
+  readonly readAt: number;
+}
+
+const EMPTY: Batch = { rows: [], readAt: Infinity };
+
 /**
- * Publishes what was appended, in order of ids, by one process at a time. Unpublished rows are found by their mark, not
- * by `id > last`: ids become visible out of order, and a late one would be skipped for ever.
+ * Publishes what was appended, by one process at a time; the others stand by. While a batch is on its way, the one
+ * before is marked and the next one read, outside of any transaction.
+ *
+ * The order of an aggregate does not rest on the lock: a relay publishes an event only when every earlier one of its
+ * aggregate is stored. A relay that lost its lock unnoticed publishes what its successor publishes too, each of them in
+ * order, and the stream keeps the first copy of each id.
  */
 export class OutboxRelay
   implements OnApplicationBootstrap, BeforeApplicationShutdown, EntitySubscriberInterface
 {
   private readonly logger = new Logger(OutboxRelay.name);
+  private readonly held = new HeldAggregates();
+  private readonly sleeper = new Sleeper();
+  private readonly observer: OutboxObserver;
+  private readonly rows: OutboxRows;
+  private readonly housekeeping: RelayHousekeeping;
   private stopped = false;
-  private isWoken = false;
-  private mustRest = false;
-  private wakeSleeper: (() => void) | undefined;
+  private isLeading = false;
+  /** Batches of which nothing was published. */
+  private refusedInARow = 0;
+  private announcement: NodeJS.Timeout | undefined;
   private loop: Promise<void> | undefined;
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly publisher: OutboxPublisher,
-  ) {}
+    { observer = silentObserver, rows = new OutboxRows(), retentionMs }: OutboxRelayOptions = {},
+  ) {
+    this.observer = observer;
+    this.rows = rows;
+    this.housekeeping = new RelayHousekeeping(dataSource, retentionMs);
+  }
 
   onApplicationBootstrap(): void {
     this.dataSource.subscribers.push(this);
@@ -46,92 +81,140 @@ export class OutboxRelay
   /** Stops after the batch at hand. What is left is published by the next process. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    this.wake();
+    clearTimeout(this.announcement);
+    this.sleeper.wake();
     await this.loop;
   }
 
   afterTransactionCommit({ queryRunner }: TransactionCommitEvent): void {
-    if ((queryRunner.data as Record<symbol, boolean>)[APPENDED]) this.wake();
+    const memory = queryRunner.data as Record<symbol, number | undefined>;
+    if (!memory[APPENDED]) return;
+    // A query runner may serve another transaction after this one.
+    memory[APPENDED] = 0;
+    if (this.isLeading) this.sleeper.wake();
+    else this.announceSoon();
   }
 
-  /** Publishes the oldest unpublished rows and returns how many were read. */
+  /**
+   * Publishes the oldest unpublished rows once, unless another process relays.
+   * @returns how many were published
+   */
   async relayBatch(): Promise<number> {
-    return this.dataSource.transaction(async (tx) => {
-      if (!(await this.becomeSoleRelay(tx))) return 0;
-      const rows = await this.readUnpublished(tx);
-      const published = await this.publish(rows);
-      await tx.query('UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])', [published]);
-      return published.length;
-    });
+    const session = await RelaySession.tryOpen(this.dataSource);
+    if (!session) return 0;
+    try {
+      const { rows } = await this.read(session, EMPTY);
+      const outcome = await publishRows(this.publisher, rows);
+      this.take(outcome);
+      await this.mark(session, outcome);
+      return outcome.published.length;
+    } finally {
+      await session.close();
+    }
   }
 
   private async run(): Promise<void> {
     while (!this.stopped) {
       try {
-        const published = await this.relayBatch();
-        if (this.mustRest) await this.rest();
-        if (published < BATCH_SIZE) await this.sleep(POLL_INTERVAL_MS);
+        const session = await RelaySession.tryOpen(this.dataSource);
+        if (session) await this.leadWith(session);
+        if (!this.stopped) await this.sleeper.rest(STANDBY_INTERVAL_MS, () => this.stopped);
       } catch (error) {
         this.logger.error({ err: error }, 'the outbox could not be relayed, trying again');
-        await this.rest();
+        await this.sleeper.rest(FAILURE_DELAY_MS, () => this.stopped);
       }
     }
   }
 
-  private async becomeSoleRelay(tx: EntityManager): Promise<boolean> {
-    const [row] = await tx.query(
-      `SELECT pg_try_advisory_xact_lock(hashtextextended('outbox:' || current_schema(), 0)) AS locked`,
-    );
-    return row.locked;
-  }
-
-  private readUnpublished(tx: EntityManager): Promise<OutboxRow[]> {
-    return tx.query(
-      `SELECT id, message_id, subject, headers, body FROM outbox
-       WHERE published_at IS NULL ORDER BY id LIMIT ${BATCH_SIZE}`,
-    );
-  }
-
-  /** Publishes in order, as an atomic batch where the server has them, and returns the ids the server confirmed. */
-  private async publish(rows: readonly OutboxRow[]): Promise<number[]> {
-    if (rows.length === 0) return [];
-    const { acks } = await this.publisher.publishBatch(
-      rows.map(({ message_id, subject, headers, body }) => ({
-        messageId: message_id,
-        subject,
-        headers,
-        data: body,
-      })),
-    );
-    const failed = acks.filter((ack) => ack instanceof Error);
-    if (failed[0]) {
-      this.logger.warn({ err: failed[0], failed: failed.length }, 'events not published yet');
-      this.mustRest = true;
-    }
-    return rows.filter((_, index) => !(acks[index] instanceof Error)).map(({ id }) => id);
-  }
-
-  /** Waits after a failure, whatever is appended meanwhile: a broker in trouble must not be asked without pause. */
-  private async rest(): Promise<void> {
-    this.mustRest = false;
-    for (let waited = 0; waited < FAILURE_DELAY_MS && !this.stopped; waited += REST_STEP_MS) {
-      await new Promise((resolve) => setTimeout(resolve, REST_STEP_MS));
+  private async leadWith(session: RelaySession): Promise<void> {
+    try {
+      await session.listen(() => this.sleeper.wake());
+      this.isLeading = true;
+      await this.lead(session);
+    } finally {
+      this.isLeading = false;
+      await session.close();
     }
   }
 
-  private wake(): void {
-    this.isWoken = true;
-    this.wakeSleeper?.();
+  /** Publishes batch after batch until the process stops or somebody else wants the lock. */
+  private async lead(session: RelaySession): Promise<void> {
+    let batch = EMPTY;
+    let marked: Promise<void> = Promise.resolve();
+    while (!this.stopped) {
+      const publishing = publishRows(this.publisher, batch.rows);
+      // One connection answers one query after the other: what was marked is not read again.
+      const reading = this.read(session, batch);
+      // All have ended before the session is closed, whichever fails.
+      await Promise.allSettled([publishing, reading, marked]);
+      await marked;
+      const outcome = await publishing;
+      this.take(outcome);
+      marked = this.mark(session, outcome);
+      marked.catch(() => undefined);
+      batch = this.withoutHeld(await reading);
+      this.housekeeping.keep(outcome.published.length);
+      if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
+      await this.pause(outcome, batch);
+    }
+    await marked;
   }
 
-  private async sleep(ms: number): Promise<void> {
-    if (!this.isWoken) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, ms);
-      this.wakeSleeper = resolve;
-      await promise;
-      clearTimeout(timer);
+  private async read(session: RelaySession, inFlight: Batch): Promise<Batch> {
+    const readAt = performance.now();
+    const aggregateIds = this.held.current();
+    const ids = inFlight.rows.map(({ id }) => id);
+    return { rows: await this.rows.read(session, { ids, aggregateIds }), readAt };
+  }
+
+  private withoutHeld({ rows, readAt }: Batch): Batch {
+    if (performance.now() - readAt > STALE_AFTER_MS) return EMPTY;
+    return this.held.size === 0
+      ? { rows, readAt }
+      : { rows: rows.filter((row) => !this.held.isHeld(row.aggregateId)), readAt };
+  }
+
+  private take({ published, setAside, refused }: BatchOutcome): void {
+    if (this.held.size > 0) for (const { aggregateId } of published) this.held.release(aggregateId);
+    for (const { row } of refused) this.held.hold(row.aggregateId);
+    if (published.length > 0) this.observer.published(published.length);
+    if (refused[0]) {
+      this.observer.failed(refused.length);
+      this.logger.warn({ err: refused[0].error, failed: refused.length }, 'events not published yet');
     }
-    this.isWoken = false;
+    if (setAside.length > 0) this.observer.setAside(setAside.length);
+    for (const { id, code, reason } of setAside) {
+      this.logger.error({ outbox_id: id, code, reason }, 'an event can never be published and was set aside');
+    }
+    if (published.length > 0) this.refusedInARow = 0;
+    else if (refused.length > 0) this.refusedInARow++;
+  }
+
+  private async mark(session: RelaySession, { published, setAside }: BatchOutcome): Promise<void> {
+    await this.rows.setAside(session, setAside);
+    await this.rows.markPublished(
+      session,
+      published.map(({ id }) => id),
+    );
+  }
+
+  private async pause({ refused }: BatchOutcome, next: Batch): Promise<void> {
+    // A broker in trouble must not be asked without pause, whatever is appended meanwhile.
+    const isBrokerInTrouble = refused.length > 0 && this.refusedInARow > 1;
+    if (isBrokerInTrouble || this.held.size > MAX_HELD) {
+      await this.sleeper.rest(FAILURE_DELAY_MS, () => this.stopped);
+    } else if (next.rows.length === 0) {
+      await this.sleeper.sleep(POLL_INTERVAL_MS);
+    }
+  }
+
+  /** Not within the transaction that appended: notifying takes a lock that all commits of the database share. */
+  private announceSoon(): void {
+    this.announcement ??= setTimeout(() => {
+      this.announcement = undefined;
+      RelaySession.announce(this.dataSource).catch((error: unknown) =>
+        this.logger.debug({ err: error }, 'the relay was not woken and will poll'),
+      );
+    }, ANNOUNCE_DELAY_MS);
   }
 }

@@ -5,20 +5,30 @@ import type { EntityManager } from 'typeorm';
 export interface OutboxMessage extends Required<
   Pick<OutgoingMessage, 'subject' | 'data' | 'messageId' | 'headers'>
 > {
-  /** What the event is about; events of one aggregate are published in the order they were appended. */
+  /**
+   * What the event is about; events of one aggregate are published in the order they were appended. That holds for
+   * transactions that lock or insert the aggregate before they append: others have no order among them.
+   */
   readonly aggregateId: string;
 }
 
-/** Key under which a query runner remembers that its transaction appended to the outbox. */
+/** Key under which a query runner remembers how many events its transaction appended. */
 export const APPENDED = Symbol('outbox.appended');
 
 /** Stores events in the transaction of the state change that they tell about. */
 export class Outbox {
+  /** Events that this process appended, those of transactions that failed included. */
+  appended = 0;
+
   async append(tx: EntityManager, messages: readonly OutboxMessage[]): Promise<void> {
     if (messages.length === 0) return;
     await tx.query(
-      `INSERT INTO outbox (aggregate_id, message_id, subject, headers, body)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])`,
+      `WITH appended AS (
+         INSERT INTO outbox (aggregate_id, message_id, subject, headers, data)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+         RETURNING id, created_at, aggregate_id, octet_length(data) AS bytes)
+       INSERT INTO outbox_pending (id, created_at, aggregate_id, bytes)
+       SELECT id, created_at, aggregate_id, bytes FROM appended`,
       [
         messages.map(({ aggregateId }) => aggregateId),
         messages.map(({ messageId }) => messageId),
@@ -27,6 +37,9 @@ export class Outbox {
         messages.map(({ data }) => Buffer.from(data)),
       ],
     );
-    if (tx.queryRunner) (tx.queryRunner.data as Record<symbol, boolean>)[APPENDED] = true;
+    this.appended += messages.length;
+    if (!tx.queryRunner) return;
+    const memory = tx.queryRunner.data as Record<symbol, number | undefined>;
+    memory[APPENDED] = (memory[APPENDED] ?? 0) + messages.length;
   }
 }

@@ -1,158 +1,161 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { CreateOutbox1763700000001, Outbox, OutboxRelay, type OutboxMessage } from '@slipstream/outbox';
-import type { PublishError } from '@slipstream/jetstream';
-import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  CreateOutbox1763700000001,
+  OutboxBacklog,
+  OutboxFullError,
+  outboxMigrations,
+  OutboxPartitions,
+} from '@slipstream/outbox';
+import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
+import { OutboxScene } from './harness.js';
 
-type Publisher = ConstructorParameters<typeof OutboxRelay>[1];
-type Sent = Parameters<Publisher['publishBatch']>[0][number];
-type Publish = (sent: Sent) => Promise<unknown>;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
-function confirm(publish: Publish) {
-  return async (sent: Sent) => {
-    try {
-      await publish(sent);
-      return { stream: 'S', sequence: 1, duplicate: false };
-    } catch (error) {
-      return error as PublishError;
-    }
-  };
-}
-
-describe('outbox', () => {
-  let database: TestDatabase;
-  let dataSource: DataSource;
-  let published: string[];
-  const outbox = new Outbox();
-
-  const message = (messageId = uniqueName('m')): OutboxMessage => ({
-    aggregateId: 'order-1',
-    messageId,
-    subject: 'orders.created.v1',
-    headers: { 'ce-id': messageId },
-    data: Buffer.from([0, 255, 10]),
-  });
-  const append = (messageId: string) =>
-    dataSource.transaction((tx) => outbox.append(tx, [message(messageId)]));
-  /** A relay to a broker that takes messages one by one; what `publish` rejects with was not confirmed. */
-  const relayTo = (publish: Publish) =>
-    new OutboxRelay(dataSource, {
-      publishBatch: async (messages) => ({
-        mode: 'singles',
-        acks: await Promise.all(messages.map(confirm(publish))),
-      }),
-    });
-  const remember: Publish = (sent) => {
-    published.push(sent.messageId ?? '');
-    return Promise.resolve();
-  };
-
-  beforeAll(async () => {
-    database = await createTestDatabase();
-    dataSource = await new DataSource({
-      type: 'postgres',
-      url: database.url,
-      parseInt8: true,
-      migrations: [CreateOutbox1763700000001],
-      migrationsRun: true,
-    }).initialize();
-  });
+describe('the tables of the outbox', () => {
+  let scene: OutboxScene;
 
   beforeEach(async () => {
-    published = [];
-    await dataSource.query('TRUNCATE outbox');
+    scene = await OutboxScene.open();
   });
 
-  afterAll(async () => {
-    await dataSource.destroy();
-    await database.drop();
+  afterEach(async () => {
+    await scene.close();
   });
 
-  it('publishes what was committed, with its id, headers and bytes, and nothing that was rolled back', async () => {
-    const sent: unknown[] = [];
-    const { aggregateId: _, ...wanted } = message('kept');
-    await append('kept');
-    await expect(
-      dataSource.transaction(async (tx) => {
-        await outbox.append(tx, [message('lost')]);
-        throw new Error('rolled back');
-      }),
-    ).rejects.toThrow('rolled back');
-    await relayTo((outgoing) => {
-      sent.push(outgoing);
-      return Promise.resolve();
-    }).relayBatch();
-    expect(sent).toEqual([wanted]);
-  });
-
-  it('publishes each row once and in the order of appending', async () => {
-    await dataSource.transaction((tx) => outbox.append(tx, ['1', '2', '3'].map(message)));
-    const relay = relayTo(remember);
-    await relay.relayBatch();
-    await relay.relayBatch();
-    expect(published).toEqual(['1', '2', '3']);
-  });
-
-  it('does not skip a row whose transaction commits after that of a later row', async () => {
-    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const { promise: appended, resolve: onAppended } = Promise.withResolvers<void>();
-    const slow = dataSource.transaction(async (tx) => {
-      await outbox.append(tx, [message('slow')]);
-      onAppended();
-      await gate;
-    });
-    await appended;
-    await append('fast');
-    const relay = relayTo(remember);
-    await relay.relayBatch();
-    expect(published).toEqual(['fast']);
-    open();
-    await slow;
-    await relay.relayBatch();
-    expect(published).toEqual(['fast', 'slow']);
-  });
-
-  it('keeps a row the broker did not confirm and publishes its neighbours', async () => {
-    await dataSource.transaction((tx) => outbox.append(tx, ['good', 'bad', 'fine'].map(message)));
-    const refused = new Set(['bad']);
-    const relay = relayTo((sent) =>
-      refused.has(sent.messageId ?? '') ? Promise.reject(new Error('no answer')) : remember(sent),
+  const partitions = () =>
+    scene.dataSource.query<{ name: string }[]>(
+      `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'outbox'::regclass ORDER BY 1`,
     );
-    await relay.relayBatch();
-    expect(published).toEqual(['good', 'fine']);
-    refused.clear();
-    await relay.relayBatch();
-    expect(published).toEqual(['good', 'fine', 'bad']);
-  });
-
-  it('lets one of several relays publish at a time', async () => {
-    await append('once');
-    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const { promise: publishing, resolve: onPublishing } = Promise.withResolvers<void>();
-    const first = relayTo(async (sent) => {
-      onPublishing();
-      await gate;
-      return remember(sent);
-    }).relayBatch();
-    await publishing;
-    expect(await relayTo(remember).relayBatch()).toBe(0);
-    open();
-    await first;
-    expect(published).toEqual(['once']);
-  });
-
-  it('wakes its relay when a transaction that appended commits, long before the next poll', async () => {
-    const relay = relayTo(remember);
-    relay.onApplicationBootstrap();
-    try {
-      for (const id of ['first', 'second', 'third', 'fourth', 'fifth']) {
-        const startedAt = performance.now();
-        await append(id);
-        await waitFor(id, () => published.includes(id));
-        expect(performance.now() - startedAt).toBeLessThan(450);
-      }
-    } finally {
-      await relay.beforeApplicationShutdown();
+  const remaining = () =>
+    scene.dataSource
+      .query<{ message_id: string }[]>('SELECT message_id FROM outbox ORDER BY id')
+      .then((rows) => rows.map(({ message_id }) => message_id));
+  /** As if it had been appended days ago. */
+  const age = async (messageId: string, days: number, status: 'published' | 'pending' = 'published') => {
+    const at = new Date(Date.now() - days * DAY_MS);
+    const [{ id }] = await scene.dataSource.query(
+      `INSERT INTO outbox (aggregate_id, message_id, subject, headers, data, created_at)
+       VALUES ('a', $1, 's', '{}', 'x', $2) RETURNING id`,
+      [messageId, at],
+    );
+    if (status === 'pending') {
+      await scene.dataSource.query(`INSERT INTO outbox_pending VALUES ($1, $2, 'a', 1)`, [id, at]);
     }
+  };
+
+  it('have a partition for today and each of the seven days to come, and one for everything else', async () => {
+    expect(await partitions()).toHaveLength(9);
+    await new OutboxPartitions(scene.dataSource, 7 * DAY_MS).maintain(Date.now() + 3 * DAY_MS);
+    expect(await partitions()).toHaveLength(12);
+  });
+
+  it('drop the days that need not be kept, and never an event that is not published', async () => {
+    const { dataSource } = scene;
+    const tidy = new OutboxPartitions(dataSource, 7 * DAY_MS);
+    await tidy.maintain(Date.now() - 20 * DAY_MS);
+    for (const days of [19, 14, 6]) await age(`${days}`, days);
+    await age('waiting', 15, 'pending');
+    await tidy.maintain();
+    expect((await remaining()).toSorted()).toEqual(['6', 'waiting']);
+    await dataSource.query('DELETE FROM outbox_pending');
+    await tidy.maintain();
+    expect(await remaining()).toEqual(['6']);
+  });
+
+  it('clear the rows of days without a partition too', async () => {
+    await age('old', 30);
+    await age('waiting', 30, 'pending');
+    await age('young', 3);
+    await new OutboxPartitions(scene.dataSource, 7 * DAY_MS).maintain();
+    expect((await remaining()).toSorted()).toEqual(['waiting', 'young']);
+  });
+
+  it('take an event and what it is for in one statement', async () => {
+    await scene.append(scene.message('m', { aggregateId: 'a', data: Buffer.from('four') }));
+    expect(await scene.dataSource.query('SELECT aggregate_id, bytes FROM outbox_pending')).toEqual([
+      { aggregate_id: 'a', bytes: 4 },
+    ]);
+  });
+});
+
+describe('the migration of an outbox of the former version', () => {
+  it('keeps every row, and those not published are published in their order', async () => {
+    const scene = await OutboxScene.open();
+    const database = await createTestDatabase();
+    const open = (migrations: readonly (new () => never)[]) =>
+      new DataSource({
+        type: 'postgres',
+        url: database.url,
+        parseInt8: true,
+        migrations: [...migrations],
+        migrationsRun: true,
+      }).initialize();
+    const before = await open([CreateOutbox1763700000001 as never]);
+    await before.query(`
+      INSERT INTO outbox (aggregate_id, message_id, subject, headers, body, published_at)
+      SELECT 'a', 'm' || n, '${scene.root}.events', '{"ce-id": "x"}', 'body',
+        CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 10) AS n`);
+    await before.destroy();
+    const after = await open(outboxMigrations as never);
+    try {
+      expect(await after.query('SELECT count(*)::int AS count FROM outbox')).toEqual([{ count: 10 }]);
+      await scene.addStream();
+      await after.transaction((tx) => scene.outbox.append(tx, [scene.message('m11', { aggregateId: 'a' })]));
+      Object.assign(scene, { dataSource: after });
+      expect(await scene.relay().relayBatch()).toBe(6);
+      expect(await scene.stored()).toEqual(['m1', 'm3', 'm5', 'm7', 'm9', 'm11']);
+      await expect(
+        after.query(`INSERT INTO outbox (aggregate_id, message_id, subject, headers, body)
+          SELECT * FROM unnest(ARRAY['a'], ARRAY['m'], ARRAY['s'], ARRAY['{}'::jsonb], ARRAY['x'::bytea])`),
+      ).rejects.toThrow('"body"');
+      await after.undoLastMigration();
+      expect(await after.query('SELECT count(published_at)::int AS published FROM outbox')).toEqual([
+        { published: 11 },
+      ]);
+    } finally {
+      await after.destroy();
+      await scene.close();
+      await database.drop();
+    }
+  });
+});
+
+describe('the backlog', () => {
+  let scene: OutboxScene;
+
+  beforeEach(async () => {
+    scene = await OutboxScene.open();
+  });
+
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  it('refuses at its bound, counting what was appended since it was measured, and accepts again below it', async () => {
+    await scene.addStream();
+    const backlog = new OutboxBacklog(scene.dataSource, scene.outbox, 3);
+    await scene.append('1', '2');
+    await backlog.measure();
+    backlog.assertAccepting();
+    await scene.append('3');
+    expect(() => backlog.assertAccepting()).toThrow(OutboxFullError);
+    await backlog.measure();
+    expect(() => backlog.assertAccepting()).toThrow('3 events wait');
+    await scene.relay().relayBatch();
+    await backlog.measure();
+    backlog.assertAccepting();
+  });
+
+  it('tells how many events wait, for how long, and how many were set aside', async () => {
+    await scene.addStream();
+    const backlog = new OutboxBacklog(scene.dataSource, scene.outbox);
+    expect(await backlog.measure()).toEqual({ pending: 0, oldestAgeSeconds: 0, setAside: 0 });
+    await scene.append(scene.message('bad', { subject: 'a..b' }));
+    await scene.relay().relayBatch();
+    await scene.append('1', '2');
+    await scene.dataSource.query(`UPDATE outbox_pending SET created_at = now() - interval '1 hour'`);
+    expect(await backlog.measure()).toMatchObject({ pending: 2, setAside: 1 });
+    expect(backlog.current().oldestAgeSeconds).toBeGreaterThanOrEqual(3_600);
   });
 });

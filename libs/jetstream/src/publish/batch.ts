@@ -1,7 +1,13 @@
 import type { Exchange } from './exchange.js';
 import type { WireMessage } from './outgoing-message.js';
-import { PublishError, PublishTimeoutError, StreamLacksFeatureError } from './publish-errors.js';
-import { isWorthRepeating, pause, repeatDelays } from './repeat.js';
+import {
+  InvalidMessageError,
+  PrecedingMessageError,
+  PublishError,
+  PublishTimeoutError,
+  StreamLacksFeatureError,
+} from './publish-errors.js';
+import { isWorthRepeating, pause, repeat, repeatDelays } from './repeat.js';
 import type { ServerCapabilities } from './server-capabilities.js';
 
 /** First API level that knows atomic batches (nats-server 2.12). */
@@ -71,6 +77,7 @@ export class BatchPublisher {
   }
 
   private async storeSingly(wires: readonly WireMessage[], rejection?: PublishError): Promise<BatchReceipt> {
+    if (wires.some(({ orderKey }) => orderKey !== undefined)) return this.storeByKey(wires, rejection);
     const acks = await Promise.all(wires.map((wire) => this.attempt(wire, rejection)));
     for (const delayMs of repeatDelays()) {
       const again = indexesToRepeat(wires, acks);
@@ -86,6 +93,33 @@ export class BatchPublisher {
     return { mode: 'singles', acks };
   }
 
+  /** Keys beside each other, the messages of one key one after the other: sent together, a later one could be stored alone. */
+  private async storeByKey(wires: readonly WireMessage[], rejection?: PublishError): Promise<BatchReceipt> {
+    const acks: BatchResult[] = [];
+    const lanes = Map.groupBy(wires.entries(), ([index, { orderKey }]) => orderKey ?? index);
+    await Promise.all(
+      [...lanes.values()].map(async (lane) => {
+        let cause: PublishError | undefined;
+        for (const [index, wire] of lane) {
+          const result = cause ? precededBy(cause, wire) : await this.attemptRepeatedly(wire, rejection);
+          acks[index] = result;
+          if (result instanceof PublishError && !(result instanceof InvalidMessageError)) cause ??= result;
+        }
+      }),
+    );
+    return { mode: 'singles', acks };
+  }
+
+  private async attemptRepeatedly(wire: WireMessage, rejection?: PublishError): Promise<BatchResult> {
+    if (wire.isConditional && rejection instanceof PublishTimeoutError) return rejection;
+    try {
+      const { stream, seq, duplicate } = await repeat(wire, (again) => this.exchange.store(again));
+      return { stream, sequence: seq, duplicate };
+    } catch (error) {
+      return error as PublishError;
+    }
+  }
+
   private async attempt(wire: WireMessage, rejection?: PublishError): Promise<BatchResult> {
     // The batch may be stored, and the server would answer that the expectation does not hold.
     if (wire.isConditional && rejection instanceof PublishTimeoutError) return rejection;
@@ -96,6 +130,10 @@ export class BatchPublisher {
       return error as PublishError;
     }
   }
+}
+
+function precededBy(cause: PublishError, wire: WireMessage): PublishError {
+  return new PrecedingMessageError('an earlier message of its order key was not stored', { ...wire, cause });
 }
 
 /**

@@ -12,6 +12,11 @@ export interface OutgoingMessage {
   readonly messageId?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /**
+   * Messages of a batch with the same key are stored in the order of the batch: behind one that failed, the others of
+   * its key are not sent. One that can never be published holds nobody back. Without a meaning outside of a batch.
+   */
+  readonly orderKey?: string;
+  /**
    * The message is only stored when all of this holds at that moment. It is not repeated after a time-out: the server
    * looks at this before the message id, and would refuse a message that it has stored.
    */
@@ -55,6 +60,7 @@ export interface WireMessage {
   readonly messageId: string;
   /** True when the server may refuse to repeat it although it is stored. */
   readonly isConditional: boolean;
+  readonly orderKey?: string | undefined;
   /** Bytes that count against the server's payload limit. */
   readonly size: number;
 }
@@ -100,6 +106,7 @@ export function toWire(message: OutgoingMessage, schedule?: WireSchedule): WireM
     headers,
     messageId,
     isConditional: message.expect !== undefined,
+    orderKey: message.orderKey,
     size,
   };
 }

@@ -166,6 +166,13 @@ export class DuplicateInProgressError extends PublishError {
   override readonly isRetryable = true;
 }
 
+/** An earlier message of the same order key was not stored, and this one must not overtake it. It was not sent. */
+export class PrecedingMessageError extends PublishError {
+  static override readonly remedy = 'Publish again from the message that failed.';
+  override readonly code = 'JS_PRECEDING_MESSAGE_FAILED';
+  override readonly isRetryable = true;
+}
+
 /** No answer came in time. The message may be stored. */
 export class PublishTimeoutError extends PublishError {
   static override readonly remedy = 'Publish again with the same message id.';

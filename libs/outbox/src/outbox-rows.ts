@@ -1,0 +1,87 @@
+import type { RelaySession } from './relay-session.js';
+
+/** Rows that are read, published and marked together. */
+export const BATCH_SIZE = 500;
+/** Bytes of the bodies of a batch, unless a single one is larger. */
+const BATCH_BYTES = 8 * 1_024 * 1_024;
+
+export interface OutboxRow {
+  readonly id: number;
+  readonly aggregateId: string;
+  readonly messageId: string;
+  readonly subject: string;
+  /** JSON. */
+  readonly headers: string;
+  readonly data: Buffer;
+}
+
+/** What is not read at the moment. */
+export interface Exclusion {
+  readonly ids: readonly number[];
+  readonly aggregateIds: readonly string[];
+}
+
+/** Why a row can never be published. */
+export interface SetAside {
+  readonly id: number;
+  readonly code: string;
+  readonly reason: string;
+}
+
+type RowTuple = [
+  id: string | number,
+  aggregateId: string,
+  messageId: string,
+  subject: string,
+  headers: string,
+  data: Buffer,
+];
+
+/** Reads what is to be published and remembers what became of it. */
+export class OutboxRows {
+  /**
+   * The oldest rows that are not published. They are known by name, not by `id > last`: ids become visible out of
+   * order, and a late one would be skipped for ever. Of one aggregate, ids are visible in order, because its
+   * transactions wait for each other before they draw them.
+   */
+  async read(session: RelaySession, { ids, aggregateIds }: Exclusion): Promise<OutboxRow[]> {
+    const rows = await session.query<RowTuple>(
+      'read',
+      `SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data
+       FROM (
+         SELECT id, created_at, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
+         FROM (
+           SELECT id, created_at, bytes FROM outbox_pending
+           WHERE id <> ALL ($1::bigint[]) AND aggregate_id <> ALL ($2::text[])
+           ORDER BY id LIMIT ${BATCH_SIZE}) AS oldest
+         ) AS next
+       JOIN outbox o ON o.id = next.id AND o.created_at = next.created_at
+       WHERE bytes_before < ${BATCH_BYTES}
+       ORDER BY next.id`,
+      [ids, aggregateIds],
+    );
+    return rows.map(toRow);
+  }
+
+  async markPublished(session: RelaySession, ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await session.query('mark', 'DELETE FROM outbox_pending WHERE id = ANY ($1::bigint[])', [ids]);
+  }
+
+  async setAside(session: RelaySession, rows: readonly SetAside[]): Promise<void> {
+    if (rows.length === 0) return;
+    await session.query(
+      'set_aside',
+      `WITH gone AS (
+         DELETE FROM outbox_pending WHERE id = ANY ($1::bigint[]) RETURNING id, created_at, aggregate_id, bytes)
+       INSERT INTO outbox_set_aside (id, created_at, aggregate_id, bytes, code, reason)
+       SELECT gone.*, why.code, why.reason
+       FROM gone JOIN unnest($1::bigint[], $2::text[], $3::text[]) AS why (id, code, reason) USING (id)`,
+      [rows.map(({ id }) => id), rows.map(({ code }) => code), rows.map(({ reason }) => reason)],
+    );
+  }
+}
+
+function toRow([id, aggregateId, messageId, subject, headers, data]: RowTuple): OutboxRow {
+  return { id: Number(id), aggregateId, messageId, subject, headers, data };
+}

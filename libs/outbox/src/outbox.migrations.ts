@@ -1,0 +1,5 @@
+import { CreateOutbox1763700000001 } from './create-outbox.migration.js';
+import { PartitionOutbox1763800000001 } from './partition-outbox.migration.js';
+
+/** All migrations of the outbox, for a service to list with its own. */
+export const outboxMigrations = [CreateOutbox1763700000001, PartitionOutbox1763800000001] as const;

@@ -1,0 +1,103 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+/** How far ahead partitions are made: as long may nobody look after them. */
+const DAYS_AHEAD = 7;
+/** Writers queue behind a lock that is waited for. */
+const LOCK_TIMEOUT = '200ms';
+
+type Executor = Pick<QueryRunner, 'query'>;
+
+/** Makes the partitions of the days to come and drops those whose rows need not be kept any longer. */
+export class OutboxPartitions {
+  constructor(
+    private readonly dataSource: DataSource,
+    /** Least time that rows are kept, in milliseconds. */
+    private readonly retentionMs: number,
+  ) {}
+
+  /**
+   * One process at a time; the others leave it to that one. A partition with a row that is not published is kept.
+   * @returns names of the dropped partitions
+   */
+  async maintain(now = Date.now()): Promise<string[]> {
+    return this.dataSource.transaction(async (tx) => {
+      const [{ locked }] = await tx.query(
+        `SELECT pg_try_advisory_xact_lock(hashtextextended('outbox-partitions:' || current_schema(), 0)) AS locked`,
+      );
+      if (!locked) return [];
+      await tx.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+      await createPartitions(tx, now);
+      return this.dropExpired(tx, new Date(now - this.retentionMs));
+    });
+  }
+
+  private async dropExpired(tx: Executor, keptSince: Date): Promise<string[]> {
+    const dropped: string[] = [];
+    for (const { name } of await listPartitions(tx)) {
+      const day = dayOf(name);
+      const end = new Date(day.getTime() + DAY_MS);
+      if (end > keptSince || (await hasUnpublished(tx, day, end))) continue;
+      await tx.query(`DROP TABLE ${name}`);
+      dropped.push(name);
+    }
+    await tx.query(
+      `DELETE FROM outbox_default AS d WHERE created_at < $1
+       AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = d.id)
+       AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = d.id)`,
+      [keptSince],
+    );
+    return dropped;
+  }
+}
+
+/** Makes partitions for today and the days to come where they are missing. */
+export async function createPartitions(executor: Executor, now = Date.now()): Promise<void> {
+  const existing = new Set((await listPartitions(executor)).map(({ name }) => name));
+  for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
+    const from = new Date(Math.floor(now / DAY_MS) * DAY_MS + ahead * DAY_MS);
+    const to = new Date(from.getTime() + DAY_MS);
+    const name = nameOf(from);
+    // Rows that went to the default partition stay there: moving them would lock out the writers.
+    if (existing.has(name) || (await hasDefaultRows(executor, from, to))) continue;
+    // Attached, not created in place: that would lock the whole table against writing.
+    await executor.query(`CREATE TABLE ${name} (LIKE outbox INCLUDING ALL)`);
+    await executor.query(
+      `ALTER TABLE outbox ATTACH PARTITION ${name} FOR VALUES FROM ('${from.toISOString()}') TO ('${to.toISOString()}')`,
+    );
+  }
+}
+
+/** Without the default partition. */
+function listPartitions(executor: Executor): Promise<{ name: string }[]> {
+  return executor.query(
+    `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_\\d{8}$' ORDER BY 1`,
+  );
+}
+
+async function hasUnpublished(executor: Executor, from: Date, to: Date): Promise<boolean> {
+  const [{ found }] = await executor.query(
+    `SELECT EXISTS (SELECT FROM outbox_pending WHERE created_at >= $1 AND created_at < $2)
+         OR EXISTS (SELECT FROM outbox_set_aside WHERE created_at >= $1 AND created_at < $2) AS found`,
+    [from, to],
+  );
+  return found;
+}
+
+async function hasDefaultRows(executor: Executor, from: Date, to: Date): Promise<boolean> {
+  const [{ found }] = await executor.query(
+    'SELECT EXISTS (SELECT FROM outbox_default WHERE created_at >= $1 AND created_at < $2) AS found',
+    [from, to],
+  );
+  return found;
+}
+
+function nameOf(day: Date): string {
+  return `outbox_${day.toISOString().slice(0, 10).replaceAll('-', '')}`;
+}
+
+function dayOf(name: string): Date {
+  const [, year, month, day] = /(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];
+  return new Date(`${year}-${month}-${day}T00:00:00Z`);
+}
