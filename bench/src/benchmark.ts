@@ -33,6 +33,8 @@ export interface PreparedBenchmark {
 
 export interface BenchEnvironment {
   readonly natsUrl: string;
+  /** A server that has every message on disk before it acknowledges it. */
+  readonly natsSyncUrl: string;
   readonly databaseUrl: string;
   readonly scale: number;
 }

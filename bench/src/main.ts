@@ -5,9 +5,10 @@ import type { BenchEnvironment, Benchmark } from './benchmark.js';
 import { dispatch } from './dispatch.bench.js';
 import { intake } from './intake.bench.js';
 import { measure } from './measure.js';
+import { relay } from './relay.bench.js';
 import { createReport, formatReport, writeReport } from './report.js';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, intake];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, intake, relay];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;
@@ -26,6 +27,7 @@ if (unknown.length > 0) {
 
 const environment: BenchEnvironment = {
   natsUrl: process.env['NATS_URL'] ?? 'nats://localhost:4222',
+  natsSyncUrl: process.env['NATS_SYNC_URL'] ?? '',
   databaseUrl: process.env['DATABASE_URL'] ?? '',
   scale: values.quick ? QUICK_SCALE : 1,
 };

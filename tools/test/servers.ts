@@ -27,7 +27,7 @@ let servers: TestServers | undefined;
 /**
  * Starts one NATS, one PostgreSQL and one Redis for all test files, and names them in the environment that those inherit.
  * Servers that the environment names already are used as they are. Only `durable` ones outlive a power cut, which no test
- * needs and every benchmark pays for.
+ * needs and every benchmark pays for; a second NATS then has every message on disk before it acknowledges it.
  */
 export async function startServers({ durable = false } = {}): Promise<void> {
   process.env.NATS_SERVER_BIN ||= (await findNatsServer({ cacheDir: CACHE_DIR })).path;
@@ -41,6 +41,7 @@ export async function startServers({ durable = false } = {}): Promise<void> {
       process.env.REDIS_URL || startTestRedis(started),
     ]);
     [process.env.NATS_URL, process.env.DATABASE_URL, process.env.REDIS_URL] = urls;
+    if (durable) process.env.NATS_SYNC_URL ||= await startSyncNats(started, process.env.NATS_SERVER_BIN);
   } catch (error) {
     await stopServers();
     throw error;
@@ -72,7 +73,7 @@ async function createTestServers(): Promise<TestServers> {
   guard.removeAtExit(directory);
   // PostgreSQL may have to run as another user, who must be able to enter.
   chmodSync(directory, 0o755);
-  return { directory, running: [], ports: await claimFreePorts(3) };
+  return { directory, running: [], ports: await claimFreePorts(4) };
 }
 
 async function startTestNats({ directory, running, ports }: TestServers, binary: string): Promise<string> {
@@ -81,6 +82,19 @@ async function startTestNats({ directory, running, ports }: TestServers, binary:
     port: portAt(ports, 0),
     storeDir: join(directory, 'jetstream'),
     logFile: join(directory, 'nats.log'),
+  });
+  running.push(server);
+  return server.url;
+}
+
+/** Has every message on disk before it acknowledges it. */
+async function startSyncNats({ directory, running, ports }: TestServers, binary: string): Promise<string> {
+  const server = await startNatsServer({
+    binary,
+    port: portAt(ports, 3),
+    storeDir: join(directory, 'jetstream-sync'),
+    logFile: join(directory, 'nats-sync.log'),
+    config: { jetstream: { sync_interval: 'always' } },
   });
   running.push(server);
   return server.url;

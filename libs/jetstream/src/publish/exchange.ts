@@ -16,7 +16,7 @@ export class Exchange {
   /** @throws PublishError */
   async store(wire: WireMessage): Promise<ServerAck> {
     try {
-      return readAnswer(await this.inbox.request(encoded(wire, wire.headers)), wire);
+      return readAnswer(await this.inbox.request(encoded(wire)), wire);
     } catch (cause) {
       throw toPublishError(cause, wire);
     }
@@ -35,17 +35,16 @@ export class Exchange {
   async storeAtomically(wires: readonly WireMessage[], last: WireMessage): Promise<ServerAck> {
     try {
       const batchId = nuid.next();
-      const inBatch = (wire: WireMessage, sequence: number) => ({
-        ...wire.headers,
+      const place = (sequence: number): WireHeaders => ({
         'Nats-Batch-Id': [batchId],
         'Nats-Batch-Sequence': [String(sequence)],
       });
       for (let index = 0; index < wires.length - 1; index++) {
         const wire = wires[index] ?? last;
-        const { subject, data, headers } = encoded(wire, inBatch(wire, index + 1));
+        const { subject, data, headers } = encoded(wire, place(index + 1));
         this.nc.publish(subject, data, { headers });
       }
-      const committing = { ...inBatch(last, wires.length), 'Nats-Batch-Commit': ['1'] };
+      const committing = { ...place(wires.length), 'Nats-Batch-Commit': ['1'] };
       const ack = readAnswer(await this.inbox.request(encoded(last, committing)), last);
       // A server that does not know batches stores the messages one by one and counts none.
       if (ack.count !== wires.length) throw new PublishError('the server did not take the batch', last);
@@ -57,6 +56,8 @@ export class Exchange {
 }
 
 /** Takes the headers as they are: checked already, and the client's own check of each costs as much as sending it. */
-function encoded({ subject, data }: WireMessage, headers: WireHeaders): Request {
-  return { subject, data, headers: MsgHdrsImpl.fromRecord(headers) };
+function encoded({ subject, data, headers }: WireMessage, batchHeaders?: WireHeaders): Request {
+  const all = MsgHdrsImpl.fromRecord(headers) as MsgHdrsImpl;
+  for (const name in batchHeaders) all.headers.set(name, batchHeaders[name] ?? []);
+  return { subject, data, headers: all };
 }

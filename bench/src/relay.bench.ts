@@ -1,0 +1,150 @@
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect, MsgHdrsImpl, nuid, type NatsConnection } from '@nats-io/transport-node';
+import { encodeEvent, newEvent, orderCreatedV1, type EncodedEvent } from '@slipstream/contracts';
+import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
+import { Outbox, outboxMigrations, OutboxRelay, OutboxRows } from '@slipstream/outbox';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import type { BenchEnvironment, Benchmark } from './benchmark.js';
+
+const MESSAGES = 50_000;
+/** Members of an atomic batch, as the relay sends them. */
+const BATCH = 500;
+const APPEND = 1_000;
+
+/**
+ * From committed outbox rows to the stream's acknowledgement, beside publishing the same messages from memory. Every
+ * batch and every commit is on disk before it is acknowledged.
+ */
+export const relay: Benchmark = {
+  name: 'relay',
+  unit: 'messages',
+  ratios: [{ label: 'relay / raw atomic', of: 'relay', to: 'raw atomic', floor: 0.8 }],
+  async prepare({ natsSyncUrl, databaseUrl, scale }: BenchEnvironment) {
+    const count = Math.round(MESSAGES * scale);
+    const nc = await connect({ servers: natsSyncUrl, noAsyncTraces: true });
+    const manager = await jetstreamManager(nc);
+    const stream = `BENCH_${randomBytes(6).toString('hex').toUpperCase()}`;
+    await manager.streams.add({ name: stream, subjects: [`${stream}.>`], allow_atomic: true });
+    const dataSource = await openDatabase(databaseUrl, stream.toLowerCase());
+    const connection = await JetStreamConnection.open({ servers: natsSyncUrl }, 1);
+    const publisher = new JetStreamPublisher(connection, { settled: ignore, published: ignore });
+    const [{ setting }] = await dataSource.query(`SELECT current_setting('synchronous_commit') AS setting`);
+    const events = () => Array.from({ length: count }, () => orderCreated(stream));
+    return {
+      variants: [
+        { label: 'raw atomic', run: () => publishRaw(nc, events()) },
+        { label: 'relay', run: () => relayAll(dataSource, publisher, events()) },
+      ],
+      settings: {
+        messages: count,
+        bytes: orderCreated(stream).data.length,
+        synchronousCommit: setting,
+        sync: 'always',
+        server: nc.info?.version ?? '',
+      },
+      close: async () => {
+        await manager.streams.delete(stream);
+        await dataSource.dropDatabase();
+        await dataSource.destroy();
+        await connection.onApplicationShutdown();
+        await nc.close();
+      },
+    };
+  },
+};
+
+async function openDatabase(url: string, schema: string): Promise<DataSource> {
+  const setup = await new DataSource({ type: 'postgres', url }).initialize();
+  await setup.query(`CREATE SCHEMA ${schema}`);
+  await setup.destroy();
+  return new DataSource({
+    type: 'postgres',
+    url,
+    schema,
+    migrations: [...outboxMigrations],
+    migrationsRun: true,
+    extra: { options: `-c search_path=${schema}` },
+  }).initialize();
+}
+
+function orderCreated(stream: string): EncodedEvent {
+  const order = {
+    ...newEvent(randomUUID()),
+    customerId: 'cust-1',
+    currency: 'EUR',
+    totalMinor: 2_500,
+    lines: [{ sku: 'sku-1', quantity: 2, unitPriceMinor: 1_250 }],
+  };
+  return { ...encodeEvent(orderCreatedV1, order, 'bench'), subject: `${stream}.created` };
+}
+
+/** Atomic batches one after the other, without anything a publisher needs beside: no checks, no fallback, no order. */
+async function publishRaw(nc: NatsConnection, events: readonly EncodedEvent[]) {
+  const startedAt = performance.now();
+  for (let sent = 0; sent < events.length; sent += BATCH) {
+    const batch = events.slice(sent, sent + BATCH);
+    const batchId = nuid.next();
+    const last = batch.length - 1;
+    for (const [index, { subject, data, headers, messageId }] of batch.entries()) {
+      const record: Record<string, string[]> = {
+        'Nats-Msg-Id': [messageId],
+        'Nats-Batch-Id': [batchId],
+        'Nats-Batch-Sequence': [String(index + 1)],
+      };
+      for (const name in headers) record[name] = [headers[name] ?? ''];
+      if (index < last) {
+        nc.publish(subject, data, { headers: MsgHdrsImpl.fromRecord(record) });
+        continue;
+      }
+      record['Nats-Batch-Commit'] = ['1'];
+      const answer = await nc.request(subject, data, {
+        headers: MsgHdrsImpl.fromRecord(record),
+        timeout: 10_000,
+      });
+      const { count } = answer.json<{ count?: number }>();
+      if (count !== batch.length) throw new Error(`the server refused a batch: ${answer.string()}`);
+    }
+  }
+  return { units: events.length, elapsedMs: performance.now() - startedAt };
+}
+
+async function relayAll(
+  dataSource: DataSource,
+  publisher: JetStreamPublisher,
+  events: readonly EncodedEvent[],
+) {
+  const outbox = new Outbox();
+  for (let appended = 0; appended < events.length; appended += APPEND) {
+    await dataSource.transaction((tx) => outbox.append(tx, events.slice(appended, appended + APPEND)));
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let published = 0;
+  const observer = {
+    published: (count: number) => {
+      published += count;
+      if (published >= events.length) resolve();
+    },
+    failed: ignore,
+    setAside: ignore,
+  };
+  const rows = new TimedRows();
+  const running = new OutboxRelay(dataSource, publisher, { observer, rows });
+  running.onApplicationBootstrap();
+  await promise;
+  const elapsedMs = performance.now() - rows.startedAt;
+  await running.beforeApplicationShutdown();
+  return { units: events.length, elapsedMs };
+}
+
+/** Knows when the first row was asked for: taking the lock is not what is measured. */
+class TimedRows extends OutboxRows {
+  startedAt = 0;
+
+  override read(...request: Parameters<OutboxRows['read']>): ReturnType<OutboxRows['read']> {
+    this.startedAt ||= performance.now();
+    return super.read(...request);
+  }
+}
+
+function ignore(): void {}
