@@ -1,12 +1,22 @@
+import {
+  findDeliveryProblems,
+  MAX_ACK_PENDING,
+  resolveDeliveryOptions,
+  type DeliveryOptions,
+  type ResolvedDeliveryOptions,
+} from './delivery-options.js';
 import { findRetryProblems, type Backoff, type ErrorClass, type ErrorRetry } from './server/retry-policy.js';
 
-/** How one durable consumer delivers to its handler. Several handlers may share a durable. */
-export interface HandlerOptions {
-  /** Name of the durable consumer on the server: letters, digits, `-` and `_`. */
+/** How one consumer delivers to its handler. Several handlers may share a consumer. */
+export interface HandlerOptions extends DeliveryOptions {
+  /**
+   * Name of the durable consumer on the server: letters, digits, `-` and `_`. With `ordered` and `broadcast` it names the
+   * handler in logs, metrics and dead letters, and the consumers of the processes begin with it.
+   */
   readonly durable: string;
   /**
    * Messages (or batches) handled at the same time by one process.
-   * @default 16
+   * @default 16, for delivery `ordered` 1
    */
   readonly concurrency?: number;
   /**
@@ -56,9 +66,6 @@ export type HandlerOverrides = Readonly<
   Record<string, Omit<HandlerOptions, 'durable' | 'raw' | 'retryByError' | 'terminalErrors'>>
 >;
 
-/** Unacked messages the server hands out for one durable, to all processes together. Delayed retries count. */
-export const MAX_ACK_PENDING = 20_000;
-
 export interface BatchOptions {
   /** Most messages of one batch. */
   readonly size: number;
@@ -66,7 +73,8 @@ export interface BatchOptions {
   readonly lingerMs: number;
 }
 
-export interface ResolvedHandlerOptions extends Required<Omit<HandlerOptions, 'batch'>> {
+export interface ResolvedHandlerOptions
+  extends Required<Omit<HandlerOptions, 'batch' | keyof DeliveryOptions>>, ResolvedDeliveryOptions {
   readonly batch: BatchOptions | undefined;
 }
 
@@ -82,9 +90,11 @@ const DEFAULTS = {
 } as const;
 
 export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerOptions {
+  const delivery = resolveDeliveryOptions(options);
   return {
+    ...delivery,
     durable: options.durable,
-    concurrency: options.concurrency ?? DEFAULTS.concurrency,
+    concurrency: options.concurrency ?? (delivery.delivery === 'ordered' ? 1 : DEFAULTS.concurrency),
     maxDeliver: options.maxDeliver ?? DEFAULTS.maxDeliver,
     backoffMs: options.backoffMs ?? DEFAULTS.backoffMs,
     retryByError: options.retryByError ?? DEFAULTS.retryByError,
@@ -105,13 +115,14 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   for (const field of ['concurrency', 'maxDeliver', 'ackWaitMs', 'timeoutMs'] as const) {
     if (!isPositiveInteger(options[field])) problems.push(`${field} must be a whole number above 0`);
   }
-  problems.push(...findRetryProblems(options));
+  problems.push(...findRetryProblems(options), ...findDeliveryProblems(options));
   if (options.batch && !isPositiveInteger(options.batch.size)) {
     problems.push('batch.size must be a whole number above 0');
   }
-  if (windowOf(options) > MAX_ACK_PENDING) {
+  const mostUnacked = Math.max(MAX_ACK_PENDING, options.maxAckPending);
+  if (windowOf(options) > mostUnacked) {
     problems.push(
-      `concurrency and batch.size make a window of ${windowOf(options)} messages, above the ${MAX_ACK_PENDING} that ` +
+      `concurrency and batch.size make a window of ${windowOf(options)} messages, above the ${mostUnacked} that ` +
         'the server hands out unacked; lower one of them',
     );
   }

@@ -10,6 +10,12 @@ export {
   type BatchHandlerOptions,
   type EventType,
 } from './event-pattern.decorator.js';
+export {
+  describeDelivery,
+  type DeliveryMode,
+  type DeliveryOptions,
+  type StartPosition,
+} from './delivery-options.js';
 export type { BatchOptions, HandlerOptions, HandlerOverrides } from './handler.options.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';

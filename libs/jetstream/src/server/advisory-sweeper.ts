@@ -75,6 +75,7 @@ export class AdvisorySweeper {
         consumer: advisory.consumer,
         deliveryCount: advisory.deliveries,
         streamSequence: advisory.stream_seq,
+        consumerSequence: 0,
         timestampMs: message.time.getTime(),
         pending: 0,
       },

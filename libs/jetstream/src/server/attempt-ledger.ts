@@ -1,10 +1,16 @@
-import type { KV } from '@nats-io/kv';
+import type { KvEntry } from '@nats-io/kv';
 import type { DeliveryInfo } from './delivery-info.js';
 
 /** Starts that ended neither in success nor in an error, after which a message is suspected of killing its process. */
 const SUSPICIOUS_STARTS = 2;
 
-type Bucket = Pick<KV, 'get' | 'put'>;
+/** Messages a ledger in memory remembers; a process holds fewer unsettled ones. */
+const MOST_REMEMBERED = 20_000;
+
+interface Bucket {
+  get(key: string): Promise<Pick<KvEntry, 'json'> | null>;
+  put(key: string, value: string): Promise<unknown>;
+}
 
 interface Entry {
   /** How often a handler was started. */
@@ -26,6 +32,12 @@ export class AttemptLedger {
 
   static async open(openBucket: () => Promise<Bucket>): Promise<AttemptLedger> {
     return new AttemptLedger(openBucket, await openBucket());
+  }
+
+  /** For consumers that go with their process: nobody could read their entries later. */
+  static inMemory(): AttemptLedger {
+    const bucket = memoryBucket();
+    return new AttemptLedger(() => Promise.resolve(bucket), bucket);
   }
 
   /** Records that a redelivered message is about to start and returns the number of this attempt. */
@@ -76,4 +88,20 @@ export class AttemptLedger {
 function keyOf({ stream, consumer, streamSequence, timestampMs, redrive }: DeliveryInfo): string {
   const key = `${stream}.${consumer}.${streamSequence}.${Math.trunc(timestampMs)}`;
   return redrive === undefined ? key : `${key}.${redrive}`;
+}
+
+function memoryBucket(): Bucket {
+  const entries = new Map<string, string>();
+  return {
+    get: async (key) => {
+      const value = entries.get(key);
+      return value === undefined ? null : { json: <T>() => JSON.parse(value) as T };
+    },
+    put: async (key, value) => {
+      entries.delete(key);
+      entries.set(key, value);
+      const [oldest] = entries.size > MOST_REMEMBERED ? entries.keys() : [];
+      if (oldest !== undefined) entries.delete(oldest);
+    },
+  };
 }

@@ -1,13 +1,12 @@
 import type { Msg } from '@nats-io/transport-node';
 import { failpoint } from '@slipstream/failpoints';
 import { Logger } from '@nestjs/common';
-import type { JetStreamConnection } from '../connection.js';
 import { windowOf } from '../handler.options.js';
 import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
 import { parseDeliveryInfo } from './delivery-info.js';
+import type { DeliverySource, SourceListener } from './delivery-source.js';
 import { HeldDeliveries, type Delivery } from './held-deliveries.js';
-import { PullSubscription } from './pull-subscription.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
@@ -15,12 +14,12 @@ const WATCH_INTERVAL_MS = 1_000;
 const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
 
 /**
- * Keeps one durable consumer busy: pulls what it can take, starts at most `concurrency` units of work, extends the ack
- * wait of everything it holds, and comes back by itself when the server lost the consumer.
+ * Keeps one consumer busy: takes from its source what it is free for, starts at most `concurrency` units of work, extends
+ * the ack wait of everything it holds, and comes back by itself when the server lost the consumer.
  */
 export class ConsumerLoop {
   private readonly logger = new Logger(ConsumerLoop.name);
-  private readonly pull: PullSubscription;
+  private readonly source: DeliverySource;
   private readonly queue: Delivery[] = [];
   private readonly suspects: Delivery[] = [];
   private readonly held = new HeldDeliveries();
@@ -36,27 +35,27 @@ export class ConsumerLoop {
   private idle: (() => void) | undefined;
 
   constructor(
-    { nc, inboxPrefix }: Pick<JetStreamConnection, 'nc' | 'inboxPrefix'>,
-    private readonly plan: ConsumerPlan,
+    readonly plan: ConsumerPlan,
     private readonly processor: DeliveryProcessor,
     private readonly quarantine: Quarantine,
-    private readonly restoreConsumer: () => Promise<void>,
+    openSource: (listener: SourceListener) => DeliverySource,
   ) {
     this.window = windowOf(plan.options);
-    this.pull = new PullSubscription(
-      nc,
-      { stream: plan.stream.name, consumer: plan.options.durable, inboxPrefix },
-      {
-        onMessage: (message) => this.receive(message),
-        onCredit: () => this.schedule(),
-        onTrouble: (reason) => void this.recover(reason),
-      },
-    );
+    this.source = openSource({
+      onMessage: (message, info) => this.receive(message, info),
+      onCredit: () => this.schedule(),
+      onTrouble: (reason) => void this.recover(reason),
+    });
+  }
+
+  /** Creates on the server what is missing for deliveries. */
+  restore(): Promise<void> {
+    return this.source.restore();
   }
 
   start(): void {
     this.state = 'running';
-    this.pull.start();
+    this.source.start();
     this.schedule();
     this.timers = [
       setInterval(() => this.watch(), WATCH_INTERVAL_MS),
@@ -68,10 +67,15 @@ export class ConsumerLoop {
     return this.plan.options.durable;
   }
 
+  /** Name of the consumer on the server. */
+  get consumerName(): string {
+    return this.source.consumerName;
+  }
+
   /** The connection came back; what the server was asked before is void. */
   reconnected(): void {
     if (!this.mayStart()) return;
-    this.pull.reset();
+    this.source.reset();
     this.schedule();
   }
 
@@ -89,7 +93,7 @@ export class ConsumerLoop {
     return this.inOrder(async () => {
       if (this.state !== 'paused') return;
       this.state = 'running';
-      this.pull.start();
+      this.source.start();
       this.schedule();
       this.logger.log({ consumer: this.durable }, 'consumer resumed');
     });
@@ -101,16 +105,17 @@ export class ConsumerLoop {
     this.state = 'stopped';
     await this.transition;
     await Promise.all([this.withdraw(), this.drain(timeoutMs)]);
+    await this.source.close();
     for (const timer of this.timers) clearInterval(timer);
   }
 
   get liveness(): ConsumerLiveness {
-    const state = this.state === 'running' && this.pull.isSilent ? 'stalled' : this.state;
+    const state = this.state === 'running' && this.source.isSilent ? 'stalled' : this.state;
     return {
       stream: this.plan.stream.name,
       consumer: this.durable,
       state,
-      silentMs: this.pull.silentMs,
+      silentMs: this.source.silentMs,
     };
   }
 
@@ -124,7 +129,7 @@ export class ConsumerLoop {
     clearTimeout(this.lingering);
     this.lingering = undefined;
     this.lingerPassed = false;
-    await this.pull.stop();
+    await this.source.stop();
     await this.giveBack([...this.queue.splice(0), ...this.suspects.splice(0)]);
   }
 
@@ -132,8 +137,7 @@ export class ConsumerLoop {
     return this.state === 'running' || this.state === 'stalled';
   }
 
-  private receive(received: Msg): void {
-    const parsed = parseDeliveryInfo(received.reply);
+  private receive(received: Msg, parsed = parseDeliveryInfo(received.reply)): void {
     if (!parsed) return;
     const { message, info } = this.plan.restore?.(received, parsed) ?? { message: received, info: parsed };
     const delivery = this.held.add(message, info);
@@ -167,7 +171,7 @@ export class ConsumerLoop {
       this.run(unit, () => this.processor.process(unit));
     }
     if (this.state === 'running' && !this.held.isFull) {
-      this.attempt(() => this.pull.topUp(this.window - this.held.count, this.window));
+      this.attempt(() => this.source.topUp(this.window - this.held.count, this.window));
     }
   }
 
@@ -240,8 +244,8 @@ export class ConsumerLoop {
   }
 
   private watch(): void {
-    if (this.state === 'running' && this.pull.isSilent) {
-      void this.recover(`nothing heard for ${Math.round(this.pull.silentMs / 1000)} s`);
+    if (this.state === 'running' && this.source.isSilent) {
+      void this.recover(`nothing heard for ${Math.round(this.source.silentMs / 1000)} s`);
     } else {
       this.schedule();
     }
@@ -264,11 +268,11 @@ export class ConsumerLoop {
       await delay(RECOVERY_DELAYS_MS[Math.min(round, RECOVERY_DELAYS_MS.length - 1)] ?? 0);
       if (!this.isStalled()) return;
       try {
-        await this.restoreConsumer();
+        await this.source.restore();
         // A stop that came meanwhile must not be undone.
         if (!this.isStalled()) return;
         this.state = 'running';
-        this.reconnected();
+        this.schedule();
         this.logger.log({ consumer: this.durable }, 'consumer restored');
       } catch (error) {
         this.logger.warn({ err: error, consumer: this.durable }, 'consumer not restored yet');

@@ -5,6 +5,8 @@ export interface DeliveryInfo {
   /** 1 for the first delivery. */
   readonly deliveryCount: number;
   readonly streamSequence: number;
+  /** Counts the deliveries of the consumer; a missing number is a lost message. */
+  readonly consumerSequence: number;
   /** When the stream stored the message, in epoch milliseconds. */
   readonly timestampMs: number;
   /** Messages of the consumer that were still undelivered after this one. */
@@ -44,6 +46,10 @@ class ReplySubject implements DeliveryInfo {
 
   get streamSequence(): number {
     return this.number(3);
+  }
+
+  get consumerSequence(): number {
+    return this.number(4);
   }
 
   get timestampMs(): number {

@@ -1,8 +1,10 @@
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { JetStreamConnection } from '../connection.js';
+import { isEphemeral } from '../delivery-options.js';
 import { InvalidHandlerError, UnknownDurableError } from '../errors.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions } from '../handler.options.js';
@@ -17,6 +19,7 @@ import { ConsumerLoop } from './consumer-loop.js';
 import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
+import { openSource } from './open-source.js';
 import { Quarantine } from './quarantine.js';
 import { redriveDurable, redrivePlan } from './redrive.js';
 import { Settler } from './settle.js';
@@ -36,6 +39,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   /** Without this Nest logs a failed event handler and reports success, and the message would be acked. */
   override readonly propagatesEventHandlerErrors = true;
   private readonly quarantine = new Quarantine();
+  /** Tells the consumers that belong to this process from those of others. */
+  private readonly instance = randomUUID().slice(0, 8);
   private readonly settler: Settler;
   private readonly registrations: HandlerRegistration[] = [];
   private plans: ConsumerPlan[] = [];
@@ -71,14 +76,15 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       this.plans = planConsumers(this.registrations, options.streams, options.handlers);
       const redrives = this.plans.map((plan) => redrivePlan(plan));
       const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? [this.sweeper().plan()] : [];
-      await Promise.all(
-        [...this.plans, ...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)),
-      );
+      const shared = this.plans.filter((plan) => !isEphemeral(plan.options));
+      await Promise.all([...shared, ...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)));
       const attempts = await AttemptLedger.open(() => topology.openAttempts());
       this.loops = [
         ...[...this.plans, ...sweeping].map((plan) => this.createLoop(plan, plan, attempts)),
         ...redrives.map((plan) => this.createLoop(plan, plan.original, attempts)),
       ];
+      const own = this.loops.filter(({ plan }) => isEphemeral(plan.options));
+      await Promise.all(own.map((loop) => loop.restore()));
       for (const loop of this.loops) loop.start();
       connection.onReconnect(() => this.loops.forEach((loop) => loop.reconnected()));
       this._status$.next('listening');
@@ -128,7 +134,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** Position of every declared consumer, asked of the server. */
   positions(): Promise<ConsumerPosition[]> {
-    return this.parts.topology.positions(this.plans);
+    const declared = this.loops.filter(({ plan }) => this.plans.includes(plan));
+    return this.parts.topology.positions(declared);
   }
 
   private loopsOf(durable: string): ConsumerLoop[] {
@@ -150,17 +157,17 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** @param handling what becomes of a message; another plan than the consumer's own for what operators send again */
   private createLoop(plan: ConsumerPlan, handling: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
-    const { options, connection, topology } = this.parts;
-    const { codec, observer } = options;
+    const { codec, observer } = this.parts.options;
     const processor = new DeliveryProcessor(handling, {
       dispatcher: new Dispatcher(handling, codec, this.invoke),
       settler: this.settler,
-      attempts,
+      attempts: isEphemeral(plan.options) ? AttemptLedger.inMemory() : attempts,
       deadLetters: this.deadLettersOf(handling.stream),
       observer,
     });
-    return new ConsumerLoop(connection, plan, processor, this.quarantine, () =>
-      topology.restoreConsumer(plan),
+    const parts = { ...this.parts, instance: this.instance };
+    return new ConsumerLoop(plan, processor, this.quarantine, (listener) =>
+      openSource(plan, parts, listener),
     );
   }
 

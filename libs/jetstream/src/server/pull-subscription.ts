@@ -1,4 +1,5 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { DeliverySource, SourceListener } from './delivery-source.js';
 
 const EXPIRES_MS = 10_000;
 const HEARTBEAT_MS = 3_000;
@@ -17,20 +18,11 @@ export interface PullTarget {
   readonly inboxPrefix: string | undefined;
 }
 
-export interface PullListener {
-  /** A message arrived. */
-  onMessage(message: Msg): void;
-  /** Credit came back unused; ask again for what is free. */
-  onCredit(): void;
-  /** The server cannot serve the consumer: deleted, moved, no JetStream, no permission. */
-  onTrouble(reason: string): void;
-}
-
 /**
  * Pulls as many messages as were asked for and never more (protocol: NATS ADR-37 pull consumers). The client library's
  * own `consume()` asks for the next batch as messages arrive, whether or not anybody handled them.
  */
-export class PullSubscription {
+export class PullSubscription implements DeliverySource {
   private inbox = '';
   private readonly nextSubject: string;
   private subscription: Subscription | undefined;
@@ -41,7 +33,8 @@ export class PullSubscription {
   constructor(
     private readonly nc: NatsConnection,
     private readonly target: PullTarget,
-    private readonly listener: PullListener,
+    private readonly listener: SourceListener,
+    private readonly ensureConsumer: () => Promise<void>,
   ) {
     const { stream, consumer } = target;
     this.nextSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
@@ -89,6 +82,11 @@ export class PullSubscription {
     this.nc.publish(this.nextSubject, JSON.stringify(request), { reply: `${this.inbox}.${this.epoch}` });
   }
 
+  async restore(): Promise<void> {
+    await this.ensureConsumer();
+    this.reset();
+  }
+
   /** Forgets what was asked for, because the server did too. */
   reset(): void {
     this.epoch++;
@@ -105,6 +103,14 @@ export class PullSubscription {
     this.outstanding = 0;
     // A refused permission has closed the subscription already.
     if (subscription && !subscription.isClosed() && !this.nc.isClosed()) await subscription.drain();
+  }
+
+  async close(): Promise<void> {
+    // A durable stays for the others.
+  }
+
+  get consumerName(): string {
+    return this.target.consumer;
   }
 
   private receive(message: Msg): void {

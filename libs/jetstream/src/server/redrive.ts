@@ -53,6 +53,7 @@ export function restore(message: Msg, info: DeliveryInfo): { message: Msg; info:
       stream,
       consumer,
       streamSequence: Number(headers.get('dead-letter-sequence')),
+      consumerSequence: info.consumerSequence,
       timestampMs: Date.parse(headers.get('dead-letter-first-at')) || info.timestampMs,
       deliveryCount: info.deliveryCount,
       pending: info.pending,

@@ -1,6 +1,7 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Msg } from '@nats-io/transport-node';
 import { isDeepStrictEqual } from 'node:util';
+import { deliverSubjectOf, findDeliverCycle } from '../delivery-options.js';
 import { InvalidHandlerError } from '../errors.js';
 import {
   findProblems,
@@ -74,6 +75,9 @@ function planConsumer(
   if (!stream) {
     const patterns = members.map(({ pattern }) => pattern).join(', ');
     problems.push(`no declared stream holds all of ${patterns}; add the stream or split the durable`);
+  }
+  if (stream && options.delivery === 'push') {
+    problems.push(...findDeliverCycle(deliverSubjectOf(stream.name, options), streams));
   }
   if (!stream || problems.length > 0) {
     throw new InvalidHandlerError(`durable "${options.durable}": ${problems.join('; ')}`);

@@ -24,21 +24,7 @@ export class Binding {
   /** @throws TopologyUnavailableError naming the durable, or the subject that is not permitted */
   async requireConsumer({ stream, options }: ConsumerPlan): Promise<void> {
     const { durable } = options;
-    const next = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${durable}`;
-    // A batch that is no number: refused by the consumer, and by nobody when there is none.
-    const answer = await this.ask(next, '{"batch":"none"}');
-    const { code = 0, description = '' } = answer.headers ?? {};
-    if (code === NO_RESPONDERS) {
-      throw new TopologyUnavailableError(
-        `stream ${stream.name} has no durable "${durable}", or has no leader at the moment; create it with ` +
-          '"slipstream streams apply", or start with topology "ensure"',
-      );
-    }
-    if (code !== BAD_REQUEST) {
-      throw new TopologyUnavailableError(
-        `durable "${durable}" of stream ${stream.name} cannot be pulled from: ${code} ${description}`,
-      );
-    }
+    if (options.delivery !== 'push') await this.requirePull(stream.name, durable);
     // Sign of life for a delivery that never was.
     await this.send(`$JS.ACK.${stream.name}.${durable}.1.0.0.0.0`, '+WPI');
     if (stream.deadLetterSubject !== '') await this.requireStream(stream.deadLetterSubject);
@@ -64,6 +50,24 @@ export class Binding {
     const answer = await this.ask(`$JS.API.DIRECT.GET.KV_${ATTEMPT_BUCKET}.${key}`, '');
     if (answer.headers?.code === NO_RESPONDERS) {
       throw new TopologyUnavailableError(`the bucket ${ATTEMPT_BUCKET} does not allow direct reads`);
+    }
+  }
+
+  private async requirePull(stream: string, durable: string): Promise<void> {
+    const next = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
+    // A batch that is no number: refused by the consumer, and by nobody when there is none.
+    const answer = await this.ask(next, '{"batch":"none"}');
+    const { code = 0, description = '' } = answer.headers ?? {};
+    if (code === NO_RESPONDERS) {
+      throw new TopologyUnavailableError(
+        `stream ${stream} has no durable "${durable}", or has no leader at the moment; create it with ` +
+          '"slipstream streams apply", or start with topology "ensure"',
+      );
+    }
+    if (code !== BAD_REQUEST) {
+      throw new TopologyUnavailableError(
+        `durable "${durable}" of stream ${stream} cannot be pulled from: ${code} ${description}`,
+      );
     }
   }
 

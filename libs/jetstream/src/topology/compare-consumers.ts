@@ -32,11 +32,13 @@ export function compareConsumer(
     const description = `consumer ${consumer} is created on ${stream} for ${filters || 'every subject'}`;
     return [{ class: 'safe', action: 'create', stream, consumer, description }];
   }
-  const known = withFilters(actual);
-  return (Object.keys(config) as (keyof ConsumerConfig)[])
-    .filter((field) => config[field] !== undefined && !isSame(known[field], config[field]))
+  // A consumer with a subject to deliver to is of another kind than one without, which declares none.
+  const wanted: Partial<ConsumerConfig> = { deliver_subject: '', ...config };
+  const known: ConsumerConfig = { deliver_subject: '', ...withFilters(actual) };
+  return (Object.keys(wanted) as (keyof ConsumerConfig)[])
+    .filter((field) => wanted[field] !== undefined && !isSame(known[field], wanted[field]))
     .map((field) => {
-      const [changeClass, text] = judge(field, known[field], config[field]);
+      const [changeClass, text] = judge(field, known[field], wanted[field]);
       return {
         class: changeClass,
         action: 'update',
@@ -44,7 +46,7 @@ export function compareConsumer(
         consumer,
         field,
         actual: known[field],
-        wanted: config[field],
+        wanted: wanted[field],
         description: `consumer ${consumer} on ${stream}: ${text}`,
       } satisfies TopologyChange;
     });

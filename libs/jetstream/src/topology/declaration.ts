@@ -7,6 +7,7 @@ import {
   TRANSPORT_METADATA,
 } from '@nestjs/microservices/constants.js';
 import { PatternHandler } from '@nestjs/microservices/enums/pattern-handler.enum.js';
+import { isEphemeral } from '../delivery-options.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions, HandlerOverrides } from '../handler.options.js';
 import { sweeperPlan } from '../server/advisory-sweeper.js';
@@ -52,7 +53,9 @@ export function declareTopology(
   const plans = services.flatMap((service) => plansOf(service, streams));
   const all = [...plans, ...plans.map((plan) => redrivePlan(plan))];
   if (plans.length > 0) all.push(sweeperPlan(() => undefined));
-  return { streams: streamSettings(streams, defaults), consumers: all.map(consumerSettings) };
+  // A consumer that belongs to one process comes and goes with it.
+  const durables = all.filter(({ options }) => !isEphemeral(options));
+  return { streams: streamSettings(streams, defaults), consumers: durables.map(consumerSettings) };
 }
 
 /** What the server is told of the durable of a plan. */

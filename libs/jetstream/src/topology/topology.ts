@@ -12,6 +12,12 @@ import { TopologyMismatchError } from './topology-errors.js';
 
 type Wanted = Pick<ResolvedJetStreamOptions, 'streams' | 'replicas' | 'limits' | 'topology'>;
 
+/** A plan and the name its consumer has on the server. */
+export interface LocatedConsumer {
+  readonly plan: ConsumerPlan;
+  readonly consumerName: string;
+}
+
 /**
  * The streams and durable consumers this process needs. In `ensure` mode a start creates what is missing, and brings
  * consumers up to date; in `bind` mode it only makes sure that everything is there. Calls may be repeated and raced.
@@ -88,11 +94,11 @@ export class Topology {
     return this.connection.bindAttempts();
   }
 
-  async positions(plans: readonly ConsumerPlan[]): Promise<ConsumerPosition[]> {
+  async positions(consumers: readonly LocatedConsumer[]): Promise<ConsumerPosition[]> {
     const manager = await this.connection.manager();
     return Promise.all(
-      plans.map(async ({ stream, options }) => {
-        const info = await manager.consumers.info(stream.name, options.durable);
+      consumers.map(async ({ plan: { stream, options }, consumerName }) => {
+        const info = await manager.consumers.info(stream.name, consumerName);
         return {
           stream: stream.name,
           consumer: options.durable,
