@@ -107,6 +107,14 @@ export class Bystander {
     return (await jetstreamManager(this.nc)).consumers.info(stream, durable);
   }
 
+  async consumers(stream: string) {
+    return (await jetstreamManager(this.nc)).consumers.list(stream).next();
+  }
+
+  async addConsumer(stream: string, config: Partial<ConsumerConfig>): Promise<void> {
+    await (await jetstreamManager(this.nc)).consumers.add(stream, config);
+  }
+
   async updateStream(stream: string, changes: Partial<StreamUpdateConfig>): Promise<void> {
     await (await jetstreamManager(this.nc)).streams.update(stream, changes);
   }

@@ -1,0 +1,4 @@
+import { natsUrl } from '@slipstream/testing';
+import { describeConformance } from './conformance.js';
+
+describeConformance('nats-server', natsUrl);
