@@ -28,9 +28,7 @@ const ORDER_SERVICE = join('dist', 'apps', 'order-service', 'apps', 'order-servi
 export const intake: Benchmark = {
   name: 'intake',
   unit: 'orders',
-  ratios: [
-    { label: 'order-service / bare group commit', of: 'order-service', to: 'bare group commit', floor: 0.6 },
-  ],
+  ratios: [{ label: 'order-service / bare loop', of: 'order-service', to: 'bare loop', floor: 0.6 }],
   async prepare(environment) {
     const requests = Math.round(REQUESTS * environment.scale);
     const database = await createDatabase(environment.databaseUrl);
@@ -51,7 +49,7 @@ export const intake: Benchmark = {
     });
     return {
       variants: [
-        variant('bare group commit', bare, () => Promise.resolve()),
+        variant('bare loop', bare, () => Promise.resolve()),
         variant('order-service', service, () => untilIdle(environment)),
       ],
       latencyMs: () => {

@@ -1,9 +1,12 @@
+import { jetstreamManager, StorageType } from '@nats-io/jetstream';
+import { connect, headers } from '@nats-io/transport-node';
 import fastify from 'fastify';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
-// The least that can take orders durably: fastify, no validation, no log; order and event of concurrent requests are
-// inserted with one statement each and committed together, while the next group forms.
+// The least that can take orders durably and publish them: fastify, no validation, no log; order and event of concurrent
+// requests are inserted with one statement each and committed together, while the next group forms; events are published
+// in atomic batches and removed.
 
 interface Waiting {
   readonly orderId: string;
@@ -15,14 +18,18 @@ interface Waiting {
 const MAX_GROUP = 500;
 const CONNECTIONS = 2;
 
-const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: CONNECTIONS });
+const RELAY_BATCH = 500;
+const RELAY_REST_MS = 5;
+const REQUEST_TIMEOUT_MS = 10_000;
+const SUBJECT = 'bare.orders.created';
+
+const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: CONNECTIONS + 1 });
 await pool.query(`
   CREATE TABLE IF NOT EXISTS bare_orders (
     order_id text PRIMARY KEY, status text NOT NULL DEFAULT 'pending', customer_id text, currency text, lines jsonb,
     created_at timestamptz NOT NULL DEFAULT now());
   CREATE TABLE IF NOT EXISTS bare_outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, aggregate_id text NOT NULL, subject text NOT NULL,
-    body bytea NOT NULL);`);
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, aggregate_id text NOT NULL, body bytea NOT NULL);`);
 
 let waiting: Waiting[] = [];
 let running = 0;
@@ -46,8 +53,7 @@ async function commitNext(): Promise<void> {
       ],
     );
     await client.query(
-      `INSERT INTO bare_outbox (aggregate_id, subject, body)
-       SELECT id, 'orders.created.v1', body FROM unnest($1::text[], $2::bytea[]) AS new (id, body)`,
+      `INSERT INTO bare_outbox (aggregate_id, body) SELECT * FROM unnest($1::text[], $2::bytea[])`,
       [
         group.map(({ orderId }) => orderId),
         group.map(({ orderId, body }) => Buffer.from(JSON.stringify({ orderId, ...body }))),
@@ -63,6 +69,35 @@ async function commitNext(): Promise<void> {
     void commitNext();
   }
 }
+
+const nc = await connect({ servers: process.env['NATS_URL'] ?? '' });
+const stream = { name: 'BARE', subjects: ['bare.>'], storage: StorageType.File, allow_atomic: true };
+await (await jetstreamManager(nc)).streams.add(stream);
+
+async function relay(): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ id: string; aggregate_id: string; body: Buffer }>(
+      `SELECT * FROM bare_outbox ORDER BY id LIMIT ${RELAY_BATCH}`,
+    );
+    const batch = randomUUID();
+    for (const [index, { aggregate_id, body }] of rows.entries()) {
+      const fields = headers();
+      fields.set('Nats-Msg-Id', aggregate_id);
+      fields.set('Nats-Batch-Id', batch);
+      fields.set('Nats-Batch-Sequence', String(index + 1));
+      if (index < rows.length - 1) {
+        nc.publish(SUBJECT, body, { headers: fields });
+        continue;
+      }
+      fields.set('Nats-Batch-Commit', '1');
+      const answer = await nc.request(SUBJECT, body, { headers: fields, timeout: REQUEST_TIMEOUT_MS });
+      if (answer.json<{ error?: unknown }>().error) throw new Error(answer.string());
+    }
+    await pool.query('DELETE FROM bare_outbox WHERE id = ANY($1)', [rows.map(({ id }) => id)]);
+    if (rows.length === 0) await new Promise((rest) => setTimeout(rest, RELAY_REST_MS));
+  }
+}
+void relay();
 
 const app = fastify();
 app.post('/orders', (request, reply) => {
