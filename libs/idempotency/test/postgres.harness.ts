@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 
 export interface InboxDatabase {
   readonly dataSource: DataSource;
-  drop(): Promise<void>;
+  readonly drop: () => Promise<void>;
 }
 
 /** A database with an inbox, and a table `effects (id text)` without any key of its own. */

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { LeaseLostError, MessageInProgressError, type Lease } from '@slipstream/idempotency';
+import { uniqueName, waitFor } from '@slipstream/testing';
+import { LeasedInbox, type LeasedInboxOptions } from '../src/leased/leased-inbox.js';
+import type { ReservationStore } from '../src/leased/reservations.js';
+import { recordingObserver } from './conformance.js';
+
+export interface LeasesUnderTest {
+  readonly store: ReservationStore;
+  close(): Promise<void>;
+}
+
+const LEASE_MS = 400;
+
+class TestInbox extends LeasedInbox {
+  constructor(store: ReservationStore, options: LeasedInboxOptions = {}) {
+    super(store, { leaseMs: LEASE_MS, ...options });
+  }
+}
+
+/** A process that stands still: it does not renew, but may go on later. */
+function standingStill(store: ReservationStore): ReservationStore {
+  return {
+    reserve: (...parameters) => store.reserve(...parameters),
+    complete: (...parameters) => store.complete(...parameters),
+    release: (...parameters) => store.release(...parameters),
+    renew: () => new Promise(() => undefined),
+  };
+}
+
+/** What every inbox must do that reserves, runs and marks as done. */
+export function itLeases(name: string, setup: () => Promise<LeasesUnderTest>): void {
+  describe(`leases in ${name}`, () => {
+    let subject: LeasesUnderTest;
+    let message: { consumer: string; messageId: string };
+    const done = () => Promise.resolve();
+    /** Runs until it is let go. */
+    const startEffect = async (inbox: TestInbox) => {
+      const { promise: gate, resolve: finish } = Promise.withResolvers<void>();
+      const { promise: started, resolve: onStart } = Promise.withResolvers<Lease>();
+      const outcome = inbox.once(message, async (lease) => {
+        onStart(lease);
+        await gate;
+      });
+      outcome.catch(() => undefined);
+      return { outcome, finish, lease: await started };
+    };
+
+    beforeAll(async () => {
+      subject = await setup();
+    });
+
+    beforeEach(() => {
+      message = { consumer: uniqueName('c'), messageId: 'm' };
+    });
+
+    afterAll(() => subject.close());
+
+    it('are taken over when their holder died, which is told', async () => {
+      const alarms = recordingObserver();
+      await startEffect(new TestInbox(standingStill(subject.store)));
+      const inbox = new TestInbox(subject.store, { observer: alarms });
+      expect(await inbox.once(message, done)).toBe(true);
+      expect(alarms.takeovers).toEqual(['m']);
+    });
+
+    it('once lost, do not let their former holder mark the message as done', async () => {
+      const first = await startEffect(new TestInbox(standingStill(subject.store)));
+      const second = await startEffect(new TestInbox(subject.store));
+      expect(second.lease.fenceOf('m')).toBeGreaterThan(first.lease.fenceOf('m'));
+      first.finish();
+      await expect(first.outcome).rejects.toThrow(LeaseLostError);
+      const third = new TestInbox(subject.store, { leaseMs: 50 }).once(message, done);
+      await expect(third).rejects.toThrow(MessageInProgressError);
+      second.finish();
+      expect(await second.outcome).toBe(true);
+      expect(await new TestInbox(subject.store).once(message, done)).toBe(false);
+    });
+
+    it('once lost, are not given back by a former holder whose effect fails', async () => {
+      const { promise: gate, resolve: finish } = Promise.withResolvers<void>();
+      const { promise: started, resolve: onStart } = Promise.withResolvers<void>();
+      const first = new TestInbox(standingStill(subject.store)).once(message, async () => {
+        onStart();
+        await gate;
+        throw new Error('the effect failed');
+      });
+      first.catch(() => undefined);
+      await started;
+      const second = await startEffect(new TestInbox(subject.store));
+      finish();
+      await expect(first).rejects.toThrow('the effect failed');
+      second.finish();
+      expect(await second.outcome).toBe(true);
+      expect(await new TestInbox(subject.store).once(message, done)).toBe(false);
+    });
+
+    it('last for as long as an effect runs', async () => {
+      const first = await startEffect(new TestInbox(subject.store));
+      const waiting = new TestInbox(subject.store, { leaseMs: 3 * LEASE_MS }).once(message, done);
+      await expect(waiting).rejects.toThrow(MessageInProgressError);
+      expect(first.lease.signal.aborted).toBe(false);
+      first.finish();
+      expect(await first.outcome).toBe(true);
+    });
+
+    it('tell their effect when they are lost', async () => {
+      const first = await startEffect(new TestInbox(standingStill(subject.store)));
+      await waitFor('the effect to be told', () => first.lease.signal.aborted);
+      expect(first.lease.signal.reason).toBeInstanceOf(LeaseLostError);
+      first.finish();
+    });
+
+    it('keep a failed effect of a batch from holding its messages', async () => {
+      const batch = ['a', 'b'].map((messageId) => ({ ...message, messageId }));
+      const failing = () => Promise.reject(new Error('the effect failed'));
+      await expect(new TestInbox(subject.store).onceEach(batch, failing)).rejects.toThrow('failed');
+      expect(await new TestInbox(subject.store).onceEach(batch, done)).toEqual(new Set(['a', 'b']));
+    });
+  });
+}
