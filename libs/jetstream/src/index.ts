@@ -17,6 +17,8 @@ export {
   type StartPosition,
 } from './delivery-options.js';
 export type { BatchOptions, HandlerOptions, HandlerOverrides } from './handler.options.js';
+export { MessagePattern, type RequestOptions, type RequestPattern } from './message-pattern.decorator.js';
+export { RequestContext } from './requests/request.context.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';
 export { ServerGaveUpError } from './server/advisory-sweeper.js';

@@ -5,12 +5,14 @@ import { randomUUID } from 'node:crypto';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { JetStreamConnection } from '../connection.js';
 import { isEphemeral } from '../delivery-options.js';
-import { InvalidHandlerError, UnknownDurableError } from '../errors.js';
+import { UnknownDurableError } from '../errors.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions } from '../handler.options.js';
 import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
 import type { ConsumerLiveness, ConsumerPosition } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
+import { planRequests, type RequestPlan, type RequestRegistration } from '../requests/request-plan.js';
+import { Responder } from '../requests/responder.js';
 import type { Topology } from '../topology/topology.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
 import { AdvisorySweeper } from './advisory-sweeper.js';
@@ -33,7 +35,7 @@ export interface JetStreamServerParts {
   readonly topology: Topology;
 }
 
-/** Nest transport strategy: runs one consumer loop for each durable that handlers declared. */
+/** Nest transport strategy: a consumer loop for each durable that handlers declared, a responder for each request. */
 export class JetStreamServer extends Server implements CustomTransportStrategy, BeforeApplicationShutdown {
   override readonly transportId = JETSTREAM_TRANSPORT;
   /** Without this Nest logs a failed event handler and reports success, and the message would be acked. */
@@ -43,6 +45,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private readonly instance = randomUUID().slice(0, 8);
   private readonly settler: Settler;
   private readonly registrations: HandlerRegistration[] = [];
+  private readonly requests: RequestRegistration[] = [];
+  private responders: Responder[] = [];
   private plans: ConsumerPlan[] = [];
   private loops: ConsumerLoop[] = [];
   private stopping: Promise<void> | undefined;
@@ -56,9 +60,10 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   /** Collects a handler. Nest would chain two handlers of one pattern under one ack; here each has its durable. */
   override addHandler(pattern: unknown, handler: MessageHandler, isEventHandler = false, extras = {}): void {
     if (!isEventHandler) {
-      throw new InvalidHandlerError(
-        `"${String(pattern)}" is a request handler; use @EventPattern for JetStream, or another transport for requests`,
-      );
+      const subject = this.normalizePattern(pattern as string);
+      this.requests.push({ subject, handler, options: extras });
+      this.messageHandlers.set(subject, handler);
+      return;
     }
     const options = extras as HandlerOptions;
     this.registrations.push({ pattern: String(pattern), handler, options });
@@ -74,6 +79,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     try {
       const { options, topology, connection } = this.parts;
       this.plans = planConsumers(this.registrations, options.streams, options.handlers);
+      this.responders = planRequests(this.requests, options).map((plan) => this.createResponder(plan));
       const redrives = this.plans.map((plan) => redrivePlan(plan));
       const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? [this.sweeper().plan()] : [];
       const shared = this.plans.filter((plan) => !isEphemeral(plan.options));
@@ -86,7 +92,10 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       const own = this.loops.filter(({ plan }) => isEphemeral(plan.options));
       await Promise.all(own.map((loop) => loop.restore()));
       for (const loop of this.loops) loop.start();
-      connection.onReconnect(() => this.loops.forEach((loop) => loop.reconnected()));
+      await Promise.all(this.responders.map((responder) => responder.start()));
+      connection.onReconnect(() => {
+        for (const part of [...this.loops, ...this.responders]) part.reconnected();
+      });
       this._status$.next('listening');
       callback();
     } catch (error) {
@@ -150,7 +159,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   private async stopLoops(): Promise<void> {
     const { options, connection } = this.parts;
-    await Promise.all(this.loops.map((loop) => loop.stop(options.shutdownTimeoutMs)));
+    const parts = [...this.loops, ...this.responders];
+    await Promise.all(parts.map((part) => part.stop(options.shutdownTimeoutMs)));
     if (!connection.nc.isClosed()) await this.settler.flush().catch(() => undefined);
     this._status$.next('closed');
   }
@@ -168,6 +178,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     const parts = { ...this.parts, instance: this.instance };
     return new ConsumerLoop(plan, processor, this.quarantine, (listener) =>
       openSource(plan, parts, listener),
+    );
+  }
+
+  private createResponder(plan: RequestPlan): Responder {
+    return new Responder(this.parts.connection.nc, plan, (context, produce, respond) =>
+      this.handleRequest(context, async () => produce(), respond),
     );
   }
 
