@@ -10,7 +10,7 @@ import { removePostgresHome } from '../../tools/servers/postgres-home.ts';
 import { APPS, SERVER_PORTS } from '../../tools/stack/apps.ts';
 import type { StackEvent } from '../../tools/stack/events.ts';
 import { chooseFreePorts } from '../../tools/stack/ports.ts';
-import { startStack, type Stack } from '../../tools/stack/stack.ts';
+import { startStack, type Stack, type StackOptions } from '../../tools/stack/stack.ts';
 
 export interface Order {
   readonly orderId: string;
@@ -47,7 +47,10 @@ export class Journey {
     this.nc = parts.nc;
   }
 
-  static async start(appEnv: Record<string, NodeJS.ProcessEnv> = {}): Promise<Journey> {
+  static async start(
+    appEnv: Record<string, NodeJS.ProcessEnv> = {},
+    options: Pick<StackOptions, 'restartDelayMs'> = {},
+  ): Promise<Journey> {
     const binary = process.env.NATS_SERVER_BIN;
     if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
     const dataDir = mkdtempSync(join(tmpdir(), 'slipstream-journey-'));
@@ -62,6 +65,7 @@ export class Journey {
       nats: { binary },
       rate: 0,
       appEnv,
+      ...options,
       onEvent: (event) => events.push(event),
     });
     const nc = await connect({ servers: stack.natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
@@ -155,6 +159,20 @@ export class Journey {
     return letters;
   }
 
+  /** How often the server had to deliver again, over all durables of the stream, since they were created. */
+  async redeliveries(stream: string): Promise<number> {
+    const manager = await jetstreamManager(this.nc, { checkAPI: false });
+    const { state } = await manager.streams.info(stream, { subjects_filter: '>' });
+    const counts = Object.entries(state.subjects ?? {});
+    let redelivered = 0;
+    for await (const { config, delivered } of manager.consumers.list(stream)) {
+      const filters = config.filter_subjects ?? [config.filter_subject ?? '>'];
+      const own = counts.filter(([subject]) => filters.some((filter) => isMatch(filter, subject)));
+      redelivered += delivered.consumer_seq - own.reduce((sum, [, count]) => sum + count, 0);
+    }
+    return redelivered;
+  }
+
   /** True when every durable of the stream has nothing left to do. */
   async isQuiet(stream: string): Promise<boolean> {
     const manager = await jetstreamManager(this.nc, { checkAPI: false });
@@ -163,4 +181,9 @@ export class Journey {
     }
     return true;
   }
+}
+
+function isMatch(filter: string, subject: string): boolean {
+  const pattern = filter.replaceAll('.', '\\.').replaceAll('*', '[^.]+').replace(/>$/, '.+');
+  return new RegExp(`^${pattern}$`).test(subject);
 }

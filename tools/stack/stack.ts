@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly appEnv?: Readonly<Record<string, NodeJS.ProcessEnv>>;
   /** Whether processes that die are started again. @default true */
   readonly restart?: boolean;
+  /** Milliseconds before a restart, by the number of failures in a row. @default 250, doubling up to 5 s */
+  readonly restartDelayMs?: (failures: number) => number;
   /** False gives up safety against a crash of the machine, for data nobody will miss. @default true */
   readonly durable?: boolean;
   /** @default 120_000 */
@@ -172,10 +174,15 @@ class SupervisedStack implements Stack {
   }
 
   async #supervise(unit: ConstructorParameters<typeof Supervised>[0]): Promise<void> {
-    const { restart = true, onEvent = () => undefined, readyTimeoutMs = 120_000 } = this.#options;
+    const {
+      restart = true,
+      restartDelayMs,
+      onEvent = () => undefined,
+      readyTimeoutMs = 120_000,
+    } = this.#options;
     // A stop that was asked for meanwhile does not know of this process.
     if (this.#stopping) throw new Error('the stack is being stopped');
-    const supervised = new Supervised(unit, { restart, onEvent });
+    const supervised = new Supervised(unit, { restart, delayMs: restartDelayMs, onEvent });
     this.#supervised.set(unit.name, supervised);
     await supervised.start(readyTimeoutMs);
   }

@@ -17,6 +17,8 @@ export interface Unit {
 export interface SupervisedOptions {
   /** Whether it is started again when it dies. */
   readonly restart: boolean;
+  /** @default restartDelayMs */
+  readonly delayMs?: ((failures: number) => number) | undefined;
   readonly onEvent: (event: StackEvent) => void;
 }
 
@@ -102,7 +104,7 @@ export class Supervised {
         this.#firstStart?.reject(failure);
         return;
       }
-      const restartInMs = restartDelayMs(this.#failures);
+      const restartInMs = (this.#options.delayMs ?? restartDelayMs)(this.#failures);
       this.#report(failure, restartInMs);
       await delay(restartInMs, undefined, { signal }).catch(() => undefined);
     }

@@ -1,3 +1,4 @@
+import { failpoint } from '@slipstream/failpoints';
 import { Agent, request as httpRequest } from 'node:http';
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
 
@@ -64,11 +65,13 @@ export class HttpClient {
         response.on('error', fail);
         response.on('end', () => {
           clearTimeout(timer);
+          if (method === 'POST') failpoint('gateway.answered');
           const { statusCode: status = 0, headers: answered } = response;
           resolve({ status, retryAfter: answered['retry-after'], body: text });
         });
       });
-      request.end(body);
+      // Flushed: the gateway may act on what the process does not live to see answered.
+      request.end(body, () => method === 'POST' && failpoint('gateway.sent'));
     });
   }
 

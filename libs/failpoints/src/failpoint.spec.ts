@@ -26,6 +26,18 @@ describe('a failpoint', () => {
     expect(() => armFailpoints(spec, undefined)).toThrow(/must be <point>:<nth, from 1>:<kill9\|throw>/);
   });
 
+  it('takes the next part of its faults in each life of the process', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'failpoint-'));
+    const log = join(directory, 'faults');
+    const live = () => armFailpoints('a:1:throw;b:1:throw', log);
+    expect(() => live()('a')).toThrow('failpoint a was hit');
+    expect(() => live()('a')).not.toThrow();
+    expect(() => live()('b')).toThrow('failpoint b was hit');
+    expect(() => live()('b')).not.toThrow();
+    expect(() => armFailpoints('a:1:throw;b:1:throw', undefined)).toThrow('needs FAULT_LOG');
+    rmSync(directory, { recursive: true });
+  });
+
   it('kills its process and leaves a line that proves it', () => {
     const directory = mkdtempSync(join(tmpdir(), 'failpoint-'));
     const log = join(directory, 'faults');

@@ -1,4 +1,5 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { failpoint } from '@slipstream/failpoints';
 import type { DataSource, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
 import { HeldAggregates } from './held-aggregates.js';
 import { OutboxRows, type OutboxRow } from './outbox-rows.js';
@@ -149,10 +150,12 @@ export class OutboxRelay
       await Promise.allSettled([publishing, reading, marked]);
       await marked;
       const outcome = await publishing;
+      if (batch.rows.length > 0) failpoint('relay.published');
       this.take(outcome);
       marked = this.mark(session, outcome);
       marked.catch(() => undefined);
       batch = this.withoutHeld(await reading);
+      if (batch.rows.length > 0) failpoint('relay.selected');
       this.housekeeping.keep(outcome.published.length);
       if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
       await this.pause(outcome, batch);
@@ -196,6 +199,7 @@ export class OutboxRelay
       session,
       published.map(({ id }) => id),
     );
+    if (published.length > 0) failpoint('relay.marked');
   }
 
   private async pause({ refused }: BatchOutcome, next: Batch): Promise<void> {

@@ -1,3 +1,4 @@
+import { failpoint } from '@slipstream/failpoints';
 import type { OutgoingMessage } from '@slipstream/jetstream';
 import type { EntityManager } from 'typeorm';
 
@@ -37,6 +38,7 @@ export class Outbox {
         messages.map(({ data }) => Buffer.from(data)),
       ],
     );
+    failpoint('outbox.appended');
     this.appended += messages.length;
     if (!tx.queryRunner) return;
     const memory = tx.queryRunner.data as Record<symbol, number | undefined>;

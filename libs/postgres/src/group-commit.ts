@@ -1,3 +1,4 @@
+import { failpoint } from '@slipstream/failpoints';
 import { databaseErrorCode } from './database-error.js';
 
 /** More requests wait for their commit than may. */
@@ -77,6 +78,7 @@ export class GroupCommit<Item, Result> {
   private async commit(group: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
       const results = await this.options.commit(group.map(({ item }) => item));
+      failpoint('group.committed');
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (result instanceof Error) reject(result);

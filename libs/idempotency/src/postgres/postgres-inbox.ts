@@ -1,3 +1,4 @@
+import { failpoint } from '@slipstream/failpoints';
 import { DataSource, QueryFailedError, type EntityManager } from 'typeorm';
 import { TransactionTooLongError } from '../errors.js';
 import { conflict, isConflict, keysOf, type Key } from '../fingerprint.js';
@@ -51,6 +52,7 @@ export class PostgresInbox implements Inbox<EntityManager> {
     for (let attempt = 1; ; attempt++) {
       try {
         const fresh = await this.transact(first.consumer, keys, effect);
+        failpoint('inbox.committed');
         this.report(first.consumer, messages.length, fresh);
         return fresh;
       } catch (error) {
@@ -80,7 +82,9 @@ export class PostgresInbox implements Inbox<EntityManager> {
     return this.dataSource.transaction(async (tx) => {
       const startedAt = performance.now();
       const fresh = await this.claimKeys(tx, consumer, keys);
+      failpoint('inbox.claimed');
       if (fresh.size > 0) await effect(tx, fresh);
+      failpoint('inbox.before-commit');
       const tookMs = performance.now() - startedAt;
       if (tookMs > LONGEST_TRANSACTION_MS) {
         throw new TransactionTooLongError(

@@ -1,0 +1,251 @@
+import { waitFor } from '@slipstream/testing';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Journey, type Order } from '../journeys/journey.ts';
+import { livesOf, type FaultPoints } from './fault-plan.ts';
+
+const SKU = 'sku-faults';
+const ORDERS_A_TURN = 8;
+const FOREIGN_COPIES = 3;
+const FOREIGN_AMOUNT = 9_995;
+const MOST_ORDERS = 30_000;
+const CONFIRMED_HISTORY = ['inventory.reserved', 'orders.confirmed', 'orders.created', 'payments.completed'];
+const SABOTAGE = fileURLToPath(new URL('sabotage.mjs', import.meta.url));
+
+/** Ways to break an app, each of them against one rule; see `sabotage.mjs`. */
+export type Sabotage = 'ack-before-commit' | 'inbox-off' | 'id-greater-than-last';
+
+export interface FaultRunOptions {
+  readonly points: FaultPoints;
+  /** How often each point kills its app. */
+  readonly times: number;
+  /** Breaks all apps. */
+  readonly sabotage?: Sabotage;
+}
+
+interface Expected {
+  readonly amountMinor: number;
+  readonly quantity: number;
+}
+
+/** The whole system under a load of orders, while its apps die at one failpoint after the other. */
+export class FaultRun {
+  private readonly orders = new Map<string, Expected>();
+  private placed = 0;
+
+  private constructor(
+    readonly journey: Journey,
+    private readonly logs: string,
+    private readonly lives: Readonly<Record<string, readonly string[]>>,
+  ) {}
+
+  static async start({ points, times, sabotage }: FaultRunOptions): Promise<FaultRun> {
+    const logs = mkdtempSync(join(tmpdir(), 'slipstream-faults-'));
+    const lives = Object.fromEntries(
+      Object.entries(points).map(([app, names]) => [app, livesOf(names, times)]),
+    );
+    const env = Object.fromEntries(
+      Object.entries(lives).map(([app, faults]) => [
+        app,
+        {
+          // A last life without faults makes the list of one fault a list.
+          FAULT: `${faults.join(';')};never:1:kill9`,
+          FAULT_LOG: join(logs, app),
+          ...(sabotage && { SABOTAGE: sabotage, NODE_OPTIONS: `--import ${SABOTAGE}` }),
+        },
+      ]),
+    );
+    // Each death here is a planned one; waiting longer after each of them would prove nothing.
+    const journey = await Journey.start(env, { restartDelayMs: () => 0 });
+    await journey.request('inventory-service', 'PUT', `/stock/${SKU}`, { onHand: 1_000_000 });
+    return new FaultRun(journey, logs, lives);
+  }
+
+  async end(): Promise<void> {
+    await this.journey.end();
+    rmSync(this.logs, { recursive: true });
+  }
+
+  /** Faults that fired, by app. */
+  fired(app: string): string[] {
+    try {
+      const lines = readFileSync(join(this.logs, app), 'utf8').trimEnd().split('\n');
+      return lines.map((line) => line.slice(line.indexOf(' ') + 1));
+    } catch {
+      return [];
+    }
+  }
+
+  /** Places orders, and has foreign ones published several times each, until every fault has fired. */
+  async loadUntilAllFired(): Promise<void> {
+    while (!this.hasAllFired()) {
+      if (this.orders.size > MOST_ORDERS) throw new Error(`faults never fired: ${this.missing().join(', ')}`);
+      await this.load();
+    }
+  }
+
+  /** One turn of the load. */
+  async load(): Promise<void> {
+    const orders = Array.from({ length: ORDERS_A_TURN }, () => this.place());
+    await Promise.all([...orders, this.publishForeign()]);
+  }
+
+  /**
+   * Waits until nothing is under way any more and compares what is with what must be.
+   * @returns what is wrong, in words; nothing when all is well
+   */
+  async findViolations(settleMs: number): Promise<string[]> {
+    const unsettled = await this.waitUntilSettled(settleMs);
+    if (unsettled.length > 0) return [`${unsettled.length} orders were lost, such as ${unsettled[0]}`];
+    const settled = await this.readAll();
+    return [
+      ...settled.flatMap(findOrderViolations),
+      ...(await this.findMoneyViolations()),
+      ...(await this.findStockViolations()),
+      ...(await this.findLogViolations(settled, settleMs)),
+      ...(await this.findDeadLetters()),
+    ];
+  }
+
+  private hasAllFired(): boolean {
+    return this.missing().length === 0;
+  }
+
+  private missing(): string[] {
+    return Object.entries(this.lives).flatMap(([app, lives]) =>
+      lives.slice(this.fired(app).length).map((fault) => `${app} ${fault}`),
+    );
+  }
+
+  private async place(): Promise<void> {
+    const index = this.placed++;
+    const line = { sku: SKU, quantity: 1 + (index % 3), unitPriceMinor: 100 + (index % 900) };
+    const order = { customerId: `cust-${index}`, currency: 'EUR', lines: [line] };
+    const orderId = await this.journey.placeOrder(order, `fault-${index}`);
+    this.orders.set(orderId, {
+      amountMinor: line.quantity * line.unitPriceMinor,
+      quantity: line.quantity,
+    });
+  }
+
+  private async publishForeign(): Promise<void> {
+    const [message_id, order_id] = [randomUUID(), randomUUID()];
+    const total_amount = FOREIGN_AMOUNT / 100;
+    const event = { message_id, order_id, customer_id: 'cust-123', total_amount, created_at: Date.now() };
+    const body = JSON.stringify(event);
+    const copies = Array.from({ length: FOREIGN_COPIES }, () =>
+      this.journey.publishDurably('orders.created.v1', body),
+    );
+    await Promise.all(copies);
+    this.orders.set(order_id, { amountMinor: FOREIGN_AMOUNT, quantity: 0 });
+  }
+
+  /** @returns the orders that did not settle */
+  private async waitUntilSettled(timeoutMs: number): Promise<string[]> {
+    let open = [...this.orders.keys()];
+    const isSettled = async (orderId: string) => {
+      const order = await this.journey.order(orderId).catch(() => undefined);
+      return order !== undefined && order.status !== 'pending';
+    };
+    await waitFor(
+      'every order to settle',
+      async () => {
+        const states = await Promise.all(open.slice(0, 50).map(isSettled));
+        open = open.filter((_, index) => !states[index]);
+        return open.length === 0;
+      },
+      timeoutMs,
+    ).catch(() => undefined);
+    return open;
+  }
+
+  private async readAll(): Promise<Order[]> {
+    const orders: Order[] = [];
+    for (const orderId of this.orders.keys()) orders.push(await this.journey.order(orderId));
+    return orders;
+  }
+
+  private async findMoneyViolations(): Promise<string[]> {
+    const { charges, distinctOrders, duplicateCharges, refunds, amountMinor } = await this.journey.gateway();
+    const wanted = {
+      charges: this.orders.size,
+      distinctOrders: this.orders.size,
+      duplicateCharges: 0,
+      refunds: 0,
+      amountMinor: sum(this.orders.values(), (order) => order.amountMinor),
+    };
+    return differences('the gateway', wanted, {
+      charges,
+      distinctOrders,
+      duplicateCharges,
+      refunds,
+      amountMinor,
+    });
+  }
+
+  private async findStockViolations(): Promise<string[]> {
+    const { reserved } = await this.journey.read<{ reserved: number }>('inventory-service', `/stock/${SKU}`);
+    const wanted = { reserved: sum(this.orders.values(), (order) => order.quantity) };
+    return differences('the stock', wanted, { reserved });
+  }
+
+  /** The audit log must tell the same story as the database, and be whole. */
+  private async findLogViolations(settled: readonly Order[], settleMs: number): Promise<string[]> {
+    for (const stream of ['ORDERS', 'PAYMENTS', 'INVENTORY']) {
+      await waitFor(`${stream} to be quiet`, () => this.journey.isQuiet(stream), settleMs);
+    }
+    const { problems } = await this.journey.read<{ problems: object[] }>('audit-service', '/verify');
+    const answer = await this.journey.request('audit-service', 'GET', '/replay');
+    const lines = (await answer.text()).trimEnd().split('\n');
+    const replayed = new Map(
+      lines
+        .map((line) => JSON.parse(line) as Order & { contradiction: string | null })
+        .map((order) => [order.orderId, order]),
+    );
+    return [
+      ...problems.map((problem) => `the audit log is not whole: ${JSON.stringify(problem)}`),
+      ...settled.flatMap(({ orderId, status, totalMinor }) => {
+        const told = replayed.get(orderId);
+        const state = {
+          status: told?.status,
+          totalMinor: told?.totalMinor,
+          contradiction: told?.contradiction,
+        };
+        return differences(`the log of order ${orderId}`, { status, totalMinor, contradiction: null }, state);
+      }),
+    ];
+  }
+
+  private async findDeadLetters(): Promise<string[]> {
+    const streams = ['ORDERS_DLQ', 'PAYMENTS_DLQ', 'INVENTORY_DLQ'];
+    const letters = await Promise.all(streams.map((stream) => this.journey.deadLetters(stream)));
+    return letters.flat().map((letter) => `dead letter: ${letter.header('dead-letter-message')}`);
+  }
+}
+
+function findOrderViolations({ orderId, status, reason, history }: Order): string[] {
+  const events = history.map(({ event }) => event).toSorted();
+  if (status !== 'confirmed') return [`order ${orderId} is ${status}: ${reason}`];
+  return events.join() === CONFIRMED_HISTORY.join()
+    ? []
+    : [`order ${orderId} went through ${events.join(', ')}`];
+}
+
+function differences<T extends object>(
+  what: string,
+  wanted: T,
+  actual: { readonly [Key in keyof T]: unknown },
+): string[] {
+  return (Object.keys(wanted) as (keyof T & string)[])
+    .filter((key) => wanted[key] !== actual[key])
+    .map((key) => `${what}: ${key} is ${String(actual[key])} instead of ${String(wanted[key])}`);
+}
+
+function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
+  let total = 0;
+  for (const item of items) total += of(item);
+  return total;
+}

@@ -1,0 +1,45 @@
+import { registerHooks } from 'node:module';
+
+// Preloaded into an app to break one rule. A suite that does not notice would prove nothing.
+
+const SABOTAGES = {
+  // Acks every delivery before its handler runs: what a crash interrupts is lost.
+  'ack-before-commit': {
+    file: 'libs/jetstream/src/server/delivery-processor.js',
+    code: `
+      const process = DeliveryProcessor.prototype.process;
+      DeliveryProcessor.prototype.process = function (deliveries) {
+        for (const { message } of deliveries) message.respond(new TextEncoder().encode('+ACK'));
+        return process.call(this, deliveries);
+      };`,
+  },
+  // Takes every message for a new one: what is delivered again takes effect again.
+  'inbox-off': {
+    file: 'libs/idempotency/src/postgres/postgres-inbox.js',
+    code: `
+      PostgresInbox.prototype.claimKeys = async (tx, consumer, keys) => new Set(keys.map((key) => key.messageId));`,
+  },
+  // Reads only what lies behind the last row it saw: a row that was committed late is never published.
+  'id-greater-than-last': {
+    file: 'libs/outbox/src/outbox-rows.js',
+    code: `
+      const read = OutboxRows.prototype.read;
+      OutboxRows.prototype.read = async function (session, exclusion) {
+        const rows = await read.call(this, session, exclusion);
+        const later = rows.filter(({ id }) => id > (this.last ?? 0));
+        this.last = Math.max(this.last ?? 0, ...rows.map(({ id }) => id));
+        return later;
+      };`,
+  },
+};
+
+const sabotage = SABOTAGES[process.env.SABOTAGE];
+if (!sabotage) throw new Error(`SABOTAGE must be one of ${Object.keys(SABOTAGES).join(', ')}`);
+
+registerHooks({
+  load(url, context, nextLoad) {
+    const loaded = nextLoad(url, context);
+    if (!url.endsWith(sabotage.file)) return loaded;
+    return { ...loaded, source: `${loaded.source}\n{${sabotage.code}}\n` };
+  },
+});
