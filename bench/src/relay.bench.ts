@@ -126,7 +126,8 @@ async function relayAll(
       if (published >= events.length) resolve();
     },
     failed: ignore,
-    setAside: ignore,
+    missing: ignore,
+    watch: ignore,
   };
   const rows = new TimedRows();
   const running = new OutboxRelay(dataSource, publisher, { observer, rows });

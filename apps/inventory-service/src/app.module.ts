@@ -1,7 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { JetStreamPublisher } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
-import { ServiceModule } from '@slipstream/service';
+import { outboxMigrations } from '@slipstream/outbox';
+import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
 import { ReservationsController } from './reservations.controller.js';
@@ -21,10 +20,7 @@ export class AppModule {
           schema: 'inventory',
           migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
-        OutboxModule.forRootAsync({
-          inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
-        }),
+        outboxModule(config),
       ],
       controllers: [ReservationsController, StockController],
       providers: [{ provide: CONFIG, useValue: config }, ReservationsService, StockRepository],

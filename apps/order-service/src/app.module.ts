@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { JetStreamPublisher, JetStreamServer } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
-import { ServiceModule } from '@slipstream/service';
+import { JetStreamServer } from '@slipstream/jetstream';
+import { outboxMigrations } from '@slipstream/outbox';
+import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
@@ -24,12 +24,10 @@ export class AppModule {
           name: 'order-service',
           config,
           schema: 'orders',
+          acceptsWithoutBroker: true,
           migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),
-        OutboxModule.forRootAsync({
-          inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
-        }),
+        outboxModule(config),
       ],
       controllers: [OrdersController, IntakeController, SettlementController],
       providers: [

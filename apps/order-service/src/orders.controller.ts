@@ -1,6 +1,7 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
+import { AcceptingGuard } from './accepting.guard.js';
 import { AcceptedOrderDto, ListOrdersDto, OrderDto, OrderPageDto, PlaceOrderDto } from './orders.dto.js';
 import { OrdersService } from './orders.service.js';
 
@@ -11,6 +12,7 @@ export class OrdersController {
 
   /** Answers once the order and its event are committed. */
   @Post()
+  @UseGuards(AcceptingGuard)
   @HttpCode(202)
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable characters.' })
   @ApiAcceptedResponse({ type: AcceptedOrderDto })

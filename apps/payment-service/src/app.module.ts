@@ -1,7 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { JetStreamPublisher } from '@slipstream/jetstream';
-import { OutboxModule, outboxMigrations } from '@slipstream/outbox';
-import { ServiceModule } from '@slipstream/service';
+import { outboxMigrations } from '@slipstream/outbox';
+import { outboxModule, ServiceModule } from '@slipstream/service';
 import type { Config } from './config.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
 import { GatewayOutageService } from './gateway-outage.service.js';
@@ -27,10 +26,7 @@ export class AppModule {
           schema: 'payments',
           migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
         }),
-        OutboxModule.forRootAsync({
-          inject: [JetStreamPublisher],
-          useFactory: (publisher: JetStreamPublisher) => ({ publisher }),
-        }),
+        outboxModule(config),
       ],
       controllers: [PaymentsController],
       providers: [

@@ -2,6 +2,9 @@ import type { ConsumerLiveness } from '@slipstream/jetstream';
 import type { DataSource } from 'typeorm';
 import type { HealthCheck } from './health-check.js';
 
+/** Less than the time-out of a probe's checks, which would make it down. */
+const DEGRADED_AFTER_MS = 700;
+
 /** Down when the database does not answer `SELECT 1`. */
 export function databaseCheck(dataSource: Pick<DataSource, 'query'>): HealthCheck {
   return {
@@ -26,6 +29,40 @@ export function consumersCheck(liveness: () => readonly ConsumerLiveness[]): Hea
         consumers.filter(({ state }) => state === wanted).map(nameOf);
       const paused = inState('paused');
       return { running: inState('running'), ...(paused.length > 0 && { paused }) };
+    },
+  };
+}
+
+/** Never down: an outbox that does not get rid of its events says `degraded`, while what fills it may go on. */
+export function outboxCheck(
+  current: () => { readonly isDegraded: boolean; readonly details: object },
+): HealthCheck {
+  return {
+    key: 'outbox',
+    async check() {
+      const { isDegraded, details } = current();
+      return { state: isDegraded ? 'degraded' : 'well', ...details };
+    },
+  };
+}
+
+/** Never down: says `degraded` and why where `check` would be, for an app that serves without what it checks. */
+export function degradable(inner: HealthCheck): HealthCheck {
+  return {
+    key: inner.key,
+    async check() {
+      const { promise: late, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(
+        () => reject(new Error(`no answer within ${DEGRADED_AFTER_MS} ms`)),
+        DEGRADED_AFTER_MS,
+      );
+      try {
+        return await Promise.race([inner.check(), late]);
+      } catch (error) {
+        return { state: 'degraded', reason: error instanceof Error ? error.message : String(error) };
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

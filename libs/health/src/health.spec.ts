@@ -2,7 +2,7 @@ import { Injectable, Logger, Module, type BeforeApplicationShutdown } from '@nes
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { connectionCheck, consumersCheck, databaseCheck } from './checks.js';
+import { connectionCheck, consumersCheck, databaseCheck, degradable, outboxCheck } from './checks.js';
 import type { HealthCheck, HealthChecks } from './health-check.js';
 import { HealthModule } from './health.module.js';
 
@@ -153,6 +153,22 @@ describe('ready-made checks', () => {
       running: ['ORDERS/order-intake'],
       paused: ['ORDERS/payment-orders'],
     });
+  });
+
+  it('that are degradable stay up and say why they are not well, also when they hang', async () => {
+    const broken = connectionCheck('nats', () => Promise.reject(new Error('connection refused')));
+    expect(await degradable(broken).check()).toEqual({ state: 'degraded', reason: 'connection refused' });
+    const hanging = connectionCheck('nats', () => new Promise(() => undefined));
+    expect(await degradable(hanging).check()).toMatchObject({ state: 'degraded' });
+    const well = { key: 'streams', check: async () => ({ provisioned: 3 }) };
+    expect(await degradable(well).check()).toEqual({ provisioned: 3 });
+  });
+
+  it('show the outbox as degraded and never as down', async () => {
+    const check = (isDegraded: boolean) =>
+      outboxCheck(() => ({ isDegraded, details: { pending: 7 } })).check();
+    expect(await check(true)).toEqual({ state: 'degraded', pending: 7 });
+    expect(await check(false)).toEqual({ state: 'well', pending: 7 });
   });
 
   it('lists the consumers that run', async () => {

@@ -67,6 +67,7 @@ export type { DecodedMessage, EncodedMessage, MessageCodec } from './codec.js';
 export { jsonCodec } from './codec.js';
 
 export { deadLetterStream, type StreamDefinition, type StreamLimits } from './topology/stream-definition.js';
+export { StreamIndex, type StreamFindings, type StreamSearch } from './stream-index.js';
 export { Topology } from './topology/topology.js';
 export type { ChangeClass, TopologyChange } from './topology/change.js';
 export type { ConsumerSettings } from './topology/compare-consumers.js';

@@ -7,6 +7,7 @@ import {
   type ResolvedJetStreamOptions,
 } from './jetstream.options.js';
 import { JetStreamPublisher } from './publish/jetstream.publisher.js';
+import { StreamIndex } from './stream-index.js';
 import { JetStreamServer } from './server/jetstream.server.js';
 import { Topology } from './topology/topology.js';
 
@@ -50,8 +51,16 @@ export class JetStreamModule {
         clientProvider,
         topologyProvider,
         serverProvider,
+        streamIndexProvider,
       ],
-      exports: [JetStreamConnection, JetStreamPublisher, JetStreamClient, JetStreamServer, Topology],
+      exports: [
+        JetStreamConnection,
+        JetStreamPublisher,
+        JetStreamClient,
+        JetStreamServer,
+        Topology,
+        StreamIndex,
+      ],
     };
   }
 }
@@ -75,6 +84,12 @@ const clientProvider: FactoryProvider<JetStreamClient> = {
   inject: [JetStreamConnection, JetStreamPublisher],
   useFactory: (connection: JetStreamConnection, publisher: JetStreamPublisher) =>
     new JetStreamClient(connection, publisher),
+};
+
+const streamIndexProvider: FactoryProvider<StreamIndex> = {
+  provide: StreamIndex,
+  inject: [JetStreamConnection],
+  useFactory: (connection: JetStreamConnection) => new StreamIndex(connection),
 };
 
 const topologyProvider: FactoryProvider<Topology> = {

@@ -2,3 +2,4 @@ export { createLog, type LogEnvironment } from './log.js';
 export { type PositionSource } from './consumer-positions.js';
 export { MessageObserver } from './message.observer.js';
 export { ObservabilityModule, type ObservabilityOptions } from './observability.module.js';
+export { OutboxMetrics, outboxMetrics } from './outbox-metrics.js';

@@ -4,6 +4,19 @@ export { OutboxRelay, type OutboxRelayOptions } from './outbox.relay.js';
 export { OutboxBacklog, OutboxFullError, type BacklogState } from './outbox.backlog.js';
 export type { OutboxPublisher } from './outbox-publishing.js';
 export { OutboxRows, type Exclusion, type OutboxRow, type SetAside } from './outbox-rows.js';
+export {
+  OutboxReconciler,
+  type ReconciliationReport,
+  type ReconciliationRequest,
+} from './outbox.reconciler.js';
+export {
+  listSetAside,
+  republish,
+  requeue,
+  type RepublishReport,
+  type RepublishRequest,
+  type SetAsideEvent,
+} from './outbox.repair.js';
 export type { OutboxObserver } from './outbox.observer.js';
 export { OutboxPartitions } from './outbox.partitions.js';
 export { RelaySession } from './relay-session.js';

@@ -28,7 +28,7 @@ export interface SetAside {
   readonly reason: string;
 }
 
-type RowTuple = [
+export type RowTuple = [
   id: string | number,
   aggregateId: string,
   messageId: string,
@@ -82,6 +82,6 @@ export class OutboxRows {
   }
 }
 
-function toRow([id, aggregateId, messageId, subject, headers, data]: RowTuple): OutboxRow {
+export function toRow([id, aggregateId, messageId, subject, headers, data]: RowTuple): OutboxRow {
   return { id: Number(id), aggregateId, messageId, subject, headers, data };
 }

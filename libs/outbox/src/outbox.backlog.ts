@@ -1,10 +1,13 @@
 import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import type { Outbox } from './outbox.js';
 
 const MEASURE_INTERVAL_MS = 1_000;
 const RETRY_AFTER_SECONDS = 5;
 const DEFAULT_MAX_PENDING = 100_000;
+/** An event that waits longer tells of a broker or a stream in trouble. */
+const STALLED_AFTER_SECONDS = 60;
 
 /** How far behind the relay is. */
 export interface BacklogState {
@@ -35,15 +38,18 @@ export class OutboxBacklog implements OnApplicationBootstrap, OnApplicationShutd
   private state: BacklogState = { pending: 0, oldestAgeSeconds: 0, setAside: 0 };
   private appendedBefore = 0;
   private timer: NodeJS.Timeout | undefined;
+  private alarm = '';
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly outbox: Pick<Outbox, 'appended'>,
     /** Events that may wait before `assertAccepting` refuses. @default 100_000 */
-    readonly maxPending: number = DEFAULT_MAX_PENDING,
+    private readonly maxPending: number = DEFAULT_MAX_PENDING,
+    private readonly observer: Pick<OutboxObserver, 'watch'> = silentObserver,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    this.observer.watch(() => this.current());
     await this.measureRegularly();
   }
 
@@ -64,6 +70,12 @@ export class OutboxBacklog implements OnApplicationBootstrap, OnApplicationShutd
     return { ...this.state, pending: this.state.pending + appended };
   }
 
+  /** For a health check: what is known, and whether an operator should look. */
+  report(): { readonly isDegraded: boolean; readonly details: BacklogState & { maxPending: number } } {
+    const details = { ...this.current(), maxPending: this.maxPending };
+    return { isDegraded: this.problems().length > 0, details };
+  }
+
   /** Asks the database. */
   async measure(): Promise<BacklogState> {
     const appendedBefore = this.outbox.appended;
@@ -81,8 +93,27 @@ export class OutboxBacklog implements OnApplicationBootstrap, OnApplicationShutd
     return this.state;
   }
 
+  private problems(): string[] {
+    const { pending, oldestAgeSeconds, setAside } = this.current();
+    return [
+      ...(setAside > 0 ? ['events were set aside'] : []),
+      ...(oldestAgeSeconds > STALLED_AFTER_SECONDS ? ['events wait too long to be published'] : []),
+      ...(pending >= this.maxPending ? ['no more events are accepted'] : []),
+    ];
+  }
+
+  /** One line per change, not one a second. */
+  private raiseAlarm(): void {
+    const alarm = this.problems().join('; ');
+    if (alarm !== '' && alarm !== this.alarm) {
+      this.logger.error({ ...this.current(), msg: `the outbox needs a look: ${alarm}` });
+    } else if (alarm === '' && this.alarm !== '') this.logger.log('the outbox is well again');
+    this.alarm = alarm;
+  }
+
   private async measureRegularly(): Promise<void> {
-    await this.measure().catch((error: unknown) =>
+    const measuring = this.measure().then(() => this.raiseAlarm());
+    await measuring.catch((error: unknown) =>
       this.logger.debug({ err: error }, 'the backlog of the outbox could not be measured'),
     );
     this.timer = setTimeout(() => void this.measureRegularly(), MEASURE_INTERVAL_MS).unref();

@@ -1,3 +1,4 @@
+import type { StreamIndex } from '@slipstream/jetstream';
 import { Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { OutboxPublisher } from './outbox-publishing.js';
@@ -5,12 +6,15 @@ import { OutboxRows } from './outbox-rows.js';
 import { OutboxBacklog } from './outbox.backlog.js';
 import type { OutboxObserver } from './outbox.observer.js';
 import { Outbox } from './outbox.js';
+import { OutboxReconciler } from './outbox.reconciler.js';
 import { OutboxRelay } from './outbox.relay.js';
 
 const OPTIONS = Symbol('OutboxOptions');
 
 export interface OutboxOptions {
   readonly publisher: OutboxPublisher;
+  /** Where the reconciler looks for what was published. */
+  readonly streams: Pick<StreamIndex, 'search'>;
   readonly observer?: OutboxObserver;
   /** Events that may wait before `OutboxBacklog.assertAccepting` refuses. @default 100_000 */
   readonly maxPending?: number;
@@ -32,6 +36,8 @@ export class OutboxModule {
   }: OutboxAsyncOptions<Dependencies>): DynamicModule {
     return {
       module: OutboxModule,
+      // Health checks ask for the backlog where there is one.
+      global: true,
       providers: [
         Outbox,
         OutboxRows,
@@ -45,11 +51,17 @@ export class OutboxModule {
         {
           provide: OutboxBacklog,
           inject: [DataSource, OPTIONS, Outbox],
-          useFactory: (dataSource: DataSource, { maxPending }: OutboxOptions, outbox: Outbox) =>
-            new OutboxBacklog(dataSource, outbox, maxPending),
+          useFactory: (dataSource: DataSource, { maxPending, observer }: OutboxOptions, outbox: Outbox) =>
+            new OutboxBacklog(dataSource, outbox, maxPending, observer),
+        },
+        {
+          provide: OutboxReconciler,
+          inject: [DataSource, OPTIONS],
+          useFactory: (dataSource: DataSource, { publisher, streams, observer }: OutboxOptions) =>
+            new OutboxReconciler(dataSource, publisher, streams, observer),
         },
       ],
-      exports: [Outbox, OutboxRelay, OutboxBacklog],
+      exports: [Outbox, OutboxRelay, OutboxBacklog, OutboxReconciler],
     };
   }
 }

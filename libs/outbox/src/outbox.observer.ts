@@ -1,15 +1,20 @@
-/** Is told what the relay does. Must be fast and must not throw. */
+import type { BacklogState } from './outbox.backlog.js';
+
+/** Is told what becomes of events. Must be fast and must not throw. */
 export interface OutboxObserver {
   /** Events that a stream confirmed. */
   published(count: number): void;
   /** Events that were refused and are tried again. */
   failed(count: number): void;
-  /** Events that can never be published and were set aside. */
-  setAside(count: number): void;
+  /** Events that were confirmed and are not in their stream any more. */
+  missing(count: number): void;
+  /** Learns once where to ask how far behind the relay is; the answer comes from memory. */
+  watch(source: () => BacklogState): void;
 }
 
 export const silentObserver: OutboxObserver = {
   published: () => undefined,
   failed: () => undefined,
-  setAside: () => undefined,
+  missing: () => undefined,
+  watch: () => undefined,
 };

@@ -185,7 +185,6 @@ export class OutboxRelay
       this.observer.failed(refused.length);
       this.logger.warn({ err: refused[0].error, failed: refused.length }, 'events not published yet');
     }
-    if (setAside.length > 0) this.observer.setAside(setAside.length);
     for (const { id, code, reason } of setAside) {
       this.logger.error({ outbox_id: id, code, reason }, 'an event can never be published and was set aside');
     }

@@ -87,6 +87,7 @@ export class OutboxScene {
   async stored(stream = this.root.toUpperCase()): Promise<string[]> {
     const { state } = await this.manager.streams.info(stream);
     const ids: string[] = [];
+    if (state.messages === 0) return ids;
     for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
       const message = await this.manager.streams.getMessage(stream, { seq });
       if (message) ids.push(message.header.get('Nats-Msg-Id'));

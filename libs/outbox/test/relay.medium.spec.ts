@@ -102,20 +102,10 @@ describe('the relay', () => {
     ['of an invalid subject', { subject: 'a..b' }, 'JS_INVALID_MESSAGE'],
   ])('sets a row aside that is %s, with its reason, and goes on', async (_, fields, code) => {
     await scene.addStream({ allow_atomic: true });
-    const counts = { published: 0, failed: 0, setAside: 0 };
-    const count = (what: keyof typeof counts) => (by: number) => {
-      counts[what] += by;
-    };
-    const observer = {
-      published: count('published'),
-      failed: count('failed'),
-      setAside: count('setAside'),
-    };
     await scene.append(scene.message('poison', { aggregateId: 'a', ...fields }));
     await scene.append(scene.message('next', { aggregateId: 'a' }), 'other');
-    await scene.relay({ observer }).relayBatch();
+    await scene.relay().relayBatch();
     expect(await scene.stored()).toEqual(['next', 'other']);
-    expect(counts).toEqual({ published: 2, failed: 0, setAside: 1 });
     expect(await scene.pending()).toBe(0);
     expect(await scene.dataSource.query('SELECT aggregate_id, code FROM outbox_set_aside')).toEqual([
       { aggregate_id: 'a', code },

@@ -33,6 +33,10 @@ export const serviceEnvironment = streamEnvironment.extend({
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),
   /** How long the inbox knows a message at least. A day more than `STREAM_MAX_AGE` when unset, or 8 days. */
   INBOX_RETENTION: age.optional(),
+  /** Events that may wait to be published before HTTP refuses new work with 503. */
+  OUTBOX_MAX_PENDING: z.coerce.number().int().min(1).default(100_000),
+  /** How long published events are kept, so that a lost stream can be filled again. */
+  OUTBOX_RETENTION: age.default(7 * AGE_UNITS_MS.d),
   SERVICE_VERSION: z.string().default('0.1.0'),
 });
 

@@ -1,2 +1,3 @@
 export { serviceEnvironment, streamEnvironment, type ServiceEnvironment } from './environment.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';
+export { outboxModule } from './outbox.js';

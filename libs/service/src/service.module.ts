@@ -1,10 +1,19 @@
 import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { ERROR_TRANSLATION, ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, streams } from '@slipstream/contracts';
-import { connectionCheck, consumersCheck, databaseCheck, HealthModule } from '@slipstream/health';
+import {
+  connectionCheck,
+  consumersCheck,
+  databaseCheck,
+  degradable,
+  HealthModule,
+  outboxCheck,
+  type HealthCheck,
+} from '@slipstream/health';
 import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
 import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
+import { OutboxBacklog } from '@slipstream/outbox';
 import { isDatabaseUnavailable, postgresModule, type PostgresOptions } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import type { ServiceEnvironment } from './environment.js';
@@ -15,6 +24,8 @@ export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrat
   /** Name of the service, such as `payment-service`. */
   readonly name: string;
   readonly config: ServiceEnvironment;
+  /** True when HTTP accepts work while the broker is away: then it stays ready, and its readiness says `degraded`. */
+  readonly acceptsWithoutBroker?: boolean;
 }
 
 /** What every service is made of: logs and metrics, its database schema, the transport, the inbox, health. */
@@ -26,7 +37,13 @@ export class ServiceModule implements OnModuleInit {
     private readonly server: JetStreamServer,
   ) {}
 
-  static forRoot({ name, config, schema, migrations }: ServiceOptions): DynamicModule {
+  static forRoot({
+    name,
+    config,
+    schema,
+    migrations,
+    acceptsWithoutBroker = false,
+  }: ServiceOptions): DynamicModule {
     return {
       module: ServiceModule,
       imports: [
@@ -39,7 +56,7 @@ export class ServiceModule implements OnModuleInit {
         }),
         transport(name, config),
         inbox(config),
-        health(),
+        health(acceptsWithoutBroker),
       ],
       providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
     };
@@ -93,16 +110,23 @@ function inboxRetentionMs({ INBOX_RETENTION, STREAM_MAX_AGE = 7 * DAY_MS }: Serv
   throw new RangeError('INBOX_RETENTION is shorter than STREAM_MAX_AGE; raise it above that');
 }
 
-function health(): DynamicModule {
+function health(acceptsWithoutBroker: boolean): DynamicModule {
+  const forBroker = acceptsWithoutBroker ? degradable : (check: HealthCheck) => check;
   return HealthModule.forRootAsync({
-    inject: [DataSource, JetStreamConnection, JetStreamServer],
+    inject: [DataSource, JetStreamConnection, JetStreamServer, { token: OutboxBacklog, optional: true }],
     // Migrations and streams are done before HTTP listens, so what serves has started.
-    useFactory: (dataSource: DataSource, connection: JetStreamConnection, server: JetStreamServer) => ({
+    useFactory: (
+      dataSource: DataSource,
+      connection: JetStreamConnection,
+      server: JetStreamServer,
+      backlog?: OutboxBacklog,
+    ) => ({
       startup: [databaseCheck(dataSource)],
       readiness: [
         databaseCheck(dataSource),
-        connectionCheck('nats', () => connection.check()),
-        consumersCheck(() => server.liveness()),
+        forBroker(connectionCheck('nats', () => connection.check())),
+        forBroker(consumersCheck(() => server.liveness())),
+        ...(backlog ? [outboxCheck(() => backlog.report())] : []),
       ],
     }),
   });
