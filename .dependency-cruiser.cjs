@@ -23,8 +23,15 @@ module.exports = {
       name: 'no-app-imports-app',
       comment: 'Bounded contexts talk through events and HTTP only.',
       severity: 'error',
-      from: { path: '^apps/([^/]+)/' },
+      from: { path: '^apps/([^/]+)/', pathNot: '^apps/cli/' },
       to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'cli-sees-declarations-only',
+      comment: 'The command line describes what services handle; how they do it is none of its business.',
+      severity: 'error',
+      from: { path: '^apps/cli/' },
+      to: { path: '^apps/(?!cli/)', pathNot: '^apps/[^/]+/src/declaration\\.ts$' },
     },
     {
       name: 'no-lib-imports-app',

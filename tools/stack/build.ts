@@ -22,9 +22,7 @@ export async function buildApps(names: readonly string[], signal?: AbortSignal):
   const release = await waitForLock(join(DATA_DIR, 'locks', 'build'));
   try {
     const shared = fingerprint(SHARED_SOURCES);
-    const fingerprints = new Map(
-      names.map((name) => [name, `${shared} ${fingerprint([join('apps', name)])}`]),
-    );
+    const fingerprints = new Map(names.map((name) => [name, `${shared} ${fingerprint(sourcesOf(name))}`]));
     const stale = names.filter((name) => readStamp(name) !== fingerprints.get(name));
     if (stale.length > 0) await compile(stale, signal);
     for (const name of stale) writeStamp(name, fingerprints.get(name) ?? '');
@@ -32,6 +30,11 @@ export async function buildApps(names: readonly string[], signal?: AbortSignal):
   } finally {
     release();
   }
+}
+
+/** The command line is built from what all apps declare. */
+function sourcesOf(name: string): string[] {
+  return [name === 'cli' ? 'apps' : join('apps', name)];
 }
 
 async function compile(names: readonly string[], signal: AbortSignal | undefined): Promise<void> {

@@ -6,10 +6,10 @@ import { AuditVerifier } from './audit-verifier.js';
 import { AuditController } from './audit.controller.js';
 import { ChainHeads } from './chain-heads.js';
 import type { Config } from './config.js';
+import { declaration } from './declaration.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
-import { RecordingController } from './recording.controller.js';
 import { S3SegmentStore, type S3Options } from './s3.segment-store.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository } from './segments.repository.js';
@@ -22,13 +22,13 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: 'audit-service',
+          name: declaration.name,
           config,
           schema: 'audit',
           migrations: [CreateAuditSegments1763900000002],
         }),
       ],
-      controllers: [RecordingController, AuditController],
+      controllers: [...declaration.controllers, AuditController],
       providers: [
         AuditLog,
         AuditVerifier,

@@ -2,8 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
+import { declaration } from './declaration.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
-import { ReservationsController } from './reservations.controller.js';
 import { ReservationsService } from './reservations.service.js';
 import { StockController } from './stock.controller.js';
 import { StockRepository } from './stock.repository.js';
@@ -15,14 +15,14 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: 'inventory-service',
+          name: declaration.name,
           config,
           schema: 'inventory',
           migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         outboxModule(config),
       ],
-      controllers: [ReservationsController, StockController],
+      controllers: [...declaration.controllers, StockController],
       providers: [{ provide: CONFIG, useValue: config }, ReservationsService, StockRepository],
     };
   }

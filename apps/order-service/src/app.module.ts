@@ -3,16 +3,15 @@ import { JetStreamServer } from '@slipstream/jetstream';
 import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
+import { declaration } from './declaration.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
-import { IntakeController } from './intake.controller.js';
 import { CreateOrders1763700000002 } from './migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from './migrations/derive-order-status.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
 import { OrdersService } from './orders.service.js';
 import { SagaService } from './saga.service.js';
-import { SettlementController } from './settlement.controller.js';
 
 @Module({})
 export class AppModule {
@@ -21,7 +20,7 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: 'order-service',
+          name: declaration.name,
           config,
           schema: 'orders',
           acceptsWithoutBroker: true,
@@ -29,7 +28,7 @@ export class AppModule {
         }),
         outboxModule(config),
       ],
-      controllers: [OrdersController, IntakeController, SettlementController],
+      controllers: [...declaration.controllers, OrdersController],
       providers: [
         { provide: CONFIG, useValue: config },
         {

@@ -2,12 +2,12 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import type { Config } from './config.js';
+import { declaration } from './declaration.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
 import { GatewayOutageService } from './gateway-outage.service.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
 import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import { PaymentGateway } from './payment-gateway.js';
-import { PaymentsController } from './payments.controller.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { SimulatorGateway } from './simulator.gateway.js';
@@ -21,14 +21,14 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: 'payment-service',
+          name: declaration.name,
           config,
           schema: 'payments',
           migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
         }),
         outboxModule(config),
       ],
-      controllers: [PaymentsController],
+      controllers: [...declaration.controllers],
       providers: [
         PaymentsService,
         PaymentsRepository,

@@ -1,0 +1,83 @@
+import { deadLetterStream, describeRetryPolicy, type ConsumerPlan } from '@slipstream/jetstream';
+import { InvalidRequestError } from '@slipstream/operations';
+import type { Command } from 'commander';
+import type { Output } from '../output.js';
+import type { Run } from '../program.js';
+
+interface DescribedDurable {
+  readonly durable: string;
+  readonly stream: string;
+  readonly subjects: readonly string[];
+  /** What is handled at the same time by one process, in words. */
+  readonly delivery: string;
+  /** Attempts, delays and what ends them, in words. */
+  readonly retry: string;
+  readonly deadLetters: { readonly stream: string; readonly subject: string };
+  readonly ackWaitMs: number;
+  readonly timeoutMs: number;
+}
+
+interface DescribedService {
+  readonly name: string;
+  readonly durables: readonly DescribedDurable[];
+}
+
+export function addDescribeCommand(program: Command, run: Run): void {
+  program
+    .command('describe [service]')
+    .description('say what services handle, how they retry and where dead letters go; needs no server')
+    .action(
+      run(async (session, name?: string) => {
+        const described = await describeServices(name);
+        session.output.result('describe', { services: described }, () => print(session.output, described));
+      }),
+    );
+}
+
+async function describeServices(name: string | undefined): Promise<DescribedService[]> {
+  const { durablesOf, services } = await import('../declared.js');
+  const chosen = services.filter((service) => name === undefined || service.name === name);
+  if (chosen.length === 0) {
+    const known = services.map((service) => service.name).join(', ');
+    throw new InvalidRequestError(`there is no service "${name}"`, `Take one of ${known}.`);
+  }
+  return chosen.map((service) => ({
+    name: service.name,
+    durables: durablesOf(service).map(describeDurable),
+  }));
+}
+
+function describeDurable({ stream, options, routes }: ConsumerPlan): DescribedDurable {
+  return {
+    durable: options.durable,
+    stream: stream.name,
+    subjects: routes.map(({ pattern }) => pattern),
+    delivery: describeDelivery(options),
+    retry: describeRetryPolicy(options),
+    deadLetters: { stream: deadLetterStream(stream.name), subject: stream.deadLetterSubject },
+    ackWaitMs: options.ackWaitMs,
+    timeoutMs: options.timeoutMs,
+  };
+}
+
+function describeDelivery({ concurrency, batch, raw }: ConsumerPlan['options']): string {
+  const unit = raw ? 'raw message' : 'message';
+  const many = (count: number, noun: string) =>
+    `${count} ${noun}${count === 1 ? '' : noun.endsWith('h') ? 'es' : 's'}`;
+  return batch
+    ? `${many(concurrency, 'batch')} of up to ${many(batch.size, unit)} at a time, waiting up to ${batch.lingerMs} ms for more`
+    : `${many(concurrency, unit)} at a time`;
+}
+
+function print(output: Output, described: readonly DescribedService[]): void {
+  for (const { name, durables } of described) {
+    output.line(name);
+    for (const { durable, stream, subjects, delivery, retry, deadLetters, timeoutMs } of durables) {
+      output.line(`  ${durable}`);
+      output.line(`    reads         ${subjects.join(', ')} from ${stream}`);
+      output.line(`    handles       ${delivery}, each for at most ${timeoutMs / 1_000} s`);
+      output.line(`    on errors     ${retry}`);
+      output.line(`    dead letters  ${deadLetters.subject} in ${deadLetters.stream}`);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { readEnvironment } from '@slipstream/bootstrap';
+import { streams } from '@slipstream/contracts';
+import {
+  declareTopology,
+  plansOf,
+  type ConsumerPlan,
+  type ServiceDeclaration,
+  type TopologyDeclaration,
+} from '@slipstream/jetstream';
+import { streamEnvironment } from '@slipstream/service';
+import { declaration as auditService } from '../../audit-service/src/declaration.js';
+import { declaration as inventoryService } from '../../inventory-service/src/declaration.js';
+import { declaration as orderService } from '../../order-service/src/declaration.js';
+import { declaration as paymentService } from '../../payment-service/src/declaration.js';
+
+/** Every service of this repository that handles messages. */
+export const services: readonly ServiceDeclaration[] = [
+  orderService,
+  paymentService,
+  inventoryService,
+  auditService,
+];
+
+/** The durables of a service, with their handlers' options. */
+export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {
+  return plansOf(service, streams);
+}
+
+/**
+ * All streams and consumers of the system, with the limits the environment sets.
+ * @param apiLevel of the server
+ * @throws EnvironmentError
+ */
+export function declareSystem(apiLevel: number): TopologyDeclaration {
+  const environment = readEnvironment(streamEnvironment, process.env);
+  return declareTopology(services, streams, {
+    replicas: environment.STREAM_REPLICAS,
+    limits: { maxAgeMs: environment.STREAM_MAX_AGE, maxBytes: environment.STREAM_MAX_BYTES },
+    apiLevel,
+  });
+}

@@ -1,0 +1,65 @@
+import { PermissionViolationError, RequestError } from '@nats-io/transport-node';
+import { JetStreamError } from '@nats-io/jetstream';
+import { OperationError } from '@slipstream/operations';
+
+/** No server answers at the address, or it does not let us in. */
+export class UnreachableError extends OperationError {
+  readonly code = 'CLI_SERVER_UNREACHABLE';
+
+  constructor(server: string, cause: unknown) {
+    super(
+      `NATS at ${server} cannot be used: ${reasonOf(cause)}`,
+      'Start it with "npm start", or name another with --server or NATS_URL.',
+      { cause },
+    );
+  }
+}
+
+/** What is told of a failure. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  /** What to do, in a sentence; empty when nobody knows. */
+  readonly nextStep: string;
+}
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof OperationError) {
+    return { code: error.code, message: error.message, nextStep: error.nextStep };
+  }
+  const violation = findCause(error, PermissionViolationError);
+  if (violation) {
+    return {
+      code: 'CLI_NOT_PERMITTED',
+      message: `the user may not ${violation.operation === 'publish' ? 'publish on' : 'subscribe to'} ${violation.subject}`,
+      nextStep: 'Grant it, or take another user with --creds.',
+    };
+  }
+  const request = findCause(error, RequestError);
+  if (request?.isNoResponders()) {
+    return {
+      code: 'CLI_NO_JETSTREAM',
+      message: 'the server does not answer for JetStream',
+      nextStep: 'Enable JetStream for the server and the account.',
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof JetStreamError ? 'CLI_SERVER_REFUSED' : 'CLI_FAILED';
+  return { code, message, nextStep: '' };
+}
+
+function findCause<T extends Error>(error: unknown, type: new (...args: never[]) => T): T | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof type) return cause;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { code?: unknown };
+    if (code === 'ECONNREFUSED') return 'connection refused';
+    if (code === 'ENOTFOUND') return 'the host is not known';
+    if (code === 'ENOENT') return cause.message;
+  }
+  return error instanceof Error ? error.message.toLowerCase() : String(error);
+}

@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { addConsumerCommands } from './commands/consumers.js';
+import { addDeadLetterCommands } from './commands/dead-letters.js';
+import { addDescribeCommand } from './commands/describe.js';
+import { addReplayCommand } from './commands/replay.js';
+import { addStreamCommands } from './commands/streams.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { Session, type GlobalOptions } from './session.js';
+
+const DEFAULT_SERVER = 'nats://localhost:4222';
+
+/** Wraps what a command does; it gets the session before the arguments commander gives it. */
+export type Run = <Arguments extends unknown[]>(
+  work: (session: Session, ...args: Arguments) => Promise<ExitCode | void>,
+) => (...args: Arguments) => Promise<void>;
+
+/** All commands. `onEnd` learns what the process should end with. */
+export function createProgram(onEnd: (code: ExitCode) => void): Command {
+  const program = new Command('slipstream')
+    .description('Inspects and operates streams, consumers and dead letters.')
+    .option('--server <url>', 'NATS servers, separated by commas', process.env['NATS_URL'] || DEFAULT_SERVER)
+    .option('--creds <file>', 'credentials of the NATS user', process.env['NATS_CREDS'] || undefined)
+    .option('--json', 'print one JSON document')
+    .option('--yes', 'do not ask')
+    .option('--by <name>', 'who does it, for the record (default: your user name)')
+    .option('--reason <text>', 'why, for the record')
+    .showHelpAfterError('Add --help to see what there is.')
+    .exitOverride();
+  const run: Run =
+    (work) =>
+    async (...args) => {
+      const session = new Session(program.opts<GlobalOptions>());
+      onEnd((await work(session, ...args)) ?? EXIT.ok);
+    };
+  addStreamCommands(program, run);
+  addConsumerCommands(program, run);
+  addDescribeCommand(program, run);
+  addDeadLetterCommands(program, run);
+  addReplayCommand(program, run);
+  return program;
+}
