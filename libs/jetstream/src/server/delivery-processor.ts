@@ -27,8 +27,6 @@ export interface ProcessorParts {
  * nothing was acked and the server delivers again after the ack wait.
  */
 export class DeliveryProcessor {
-  private readonly running = new Set<Attempt>();
-
   constructor(
     private readonly plan: ConsumerPlan,
     private readonly parts: ProcessorParts,
@@ -40,10 +38,6 @@ export class DeliveryProcessor {
   }
 
   process(deliveries: readonly Delivery[]): Promise<void> {
-    const [single] = deliveries;
-    if (single && deliveries.length === 1 && single.info.deliveryCount === 1) {
-      return this.handle([this.begin(single, 1)]);
-    }
     const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
     return isFresh
       ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
@@ -72,13 +66,11 @@ export class DeliveryProcessor {
   }
 
   abortRunning(reason: Error): void {
-    for (const { context } of this.running) context.abort(reason);
+    this.parts.dispatcher.abort(reason);
   }
 
   private begin({ message, info }: Delivery, attemptNumber: number): Attempt {
-    const attempt = this.parts.dispatcher.prepare(message, info, attemptNumber);
-    this.running.add(attempt);
-    return attempt;
+    return this.parts.dispatcher.prepare(message, info, attemptNumber);
   }
 
   private async beginCounted(delivery: Delivery): Promise<Attempt> {
@@ -97,25 +89,40 @@ export class DeliveryProcessor {
     if (failed) throw failed.reason;
   }
 
-  private async handle(started: readonly Attempt[]): Promise<void> {
+  private handle(started: readonly Attempt[]): Promise<void> {
+    const [single] = started;
+    if (!this.plan.options.batch && single) return this.handleSingle(single);
     failpoint('jetstream.before-handler');
     const startedAt = performance.now();
-    const [single] = started;
-    if (this.plan.options.batch) await this.parts.dispatcher.runBatch(started);
-    else if (single) await this.parts.dispatcher.run(single);
-    const durationMs = performance.now() - startedAt;
-    failpoint('jetstream.after-handler');
-    const ends: Promise<void>[] = [];
-    for (const attempt of started) {
-      const end = this.end(attempt, durationMs);
-      if (end) ends.push(end);
-    }
-    if (ends.length > 0) await Promise.all(ends);
+    return this.parts.dispatcher.runBatch(started).then(() => {
+      failpoint('jetstream.after-handler');
+      const durationMs = performance.now() - startedAt;
+      const ends: Promise<void>[] = [];
+      for (const attempt of started) {
+        const end = this.end(attempt, durationMs);
+        if (end) ends.push(end);
+      }
+      return ends.length > 0 ? Promise.all(ends).then(() => undefined) : undefined;
+    });
+  }
+
+  private handleSingle(attempt: Attempt): Promise<void> {
+    return new Promise((resolve, reject) => {
+      failpoint('jetstream.before-handler');
+      const startedAt = performance.now();
+      this.parts.dispatcher.run(attempt, () => {
+        try {
+          failpoint('jetstream.after-handler');
+          resolve(this.end(attempt, performance.now() - startedAt));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   }
 
   /** Settles at once what is acked, which is nearly everything; anything else takes a promise. */
   private end(attempt: Attempt, durationMs: number): Promise<void> | undefined {
-    this.running.delete(attempt);
     const { outcome = HANDLED, context, message } = attempt;
     const wanted = decide(outcome, context.attempt, this.plan.options);
     if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);

@@ -13,6 +13,7 @@ import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js'
 import { mostAttempts } from './retry-policy.js';
 import { createRouter, type ConsumerPlan, type Route } from './routes.js';
 import { outcomeOf, type Outcome } from './settle.js';
+import { Watchdog } from './watchdog.js';
 
 /** Starts beyond `maxDeliver` that a message gets before it counts as one that kills its process. */
 const CRASH_ALLOWANCE = 3;
@@ -38,6 +39,7 @@ export interface Attempt {
 export class Dispatcher {
   private readonly routeOf: (subject: string) => Route | undefined;
   private readonly mostStarts: number;
+  private readonly watchdog: Watchdog;
 
   constructor(
     private readonly plan: ConsumerPlan,
@@ -45,6 +47,11 @@ export class Dispatcher {
     private readonly invoke: InvokeHandler,
   ) {
     this.routeOf = createRouter(plan.routes);
+    const { timeoutMs, durable } = plan.options;
+    this.watchdog = new Watchdog(
+      timeoutMs,
+      () => new HandlerTimeoutError(`handler of "${durable}" ran longer than ${timeoutMs} ms`),
+    );
     this.mostStarts = mostAttempts(plan.options) + CRASH_ALLOWANCE;
   }
 
@@ -63,11 +70,17 @@ export class Dispatcher {
     return attempt;
   }
 
-  /** Runs the handler of a single message. */
-  async run(attempt: Attempt): Promise<void> {
+  /** Runs the handler of a single message and calls `done` when its outcome is known: one promise less for each message. */
+  run(attempt: Attempt, done: () => void): void {
     const { context, route, decoded } = attempt;
-    if (attempt.outcome || !route) return;
-    attempt.outcome = (await this.call(route, decoded?.payload, context)) ?? outcomeOf(context.decision);
+    if (attempt.outcome || !route) {
+      done();
+      return;
+    }
+    this.call(route, decoded?.payload, context, (failure) => {
+      attempt.outcome = failure ?? outcomeOf(context.decision);
+      done();
+    });
   }
 
   /**
@@ -99,30 +112,25 @@ export class Dispatcher {
   private callBatch(route: Route, members: readonly Attempt[]): Promise<Outcome | undefined> {
     const contexts = members.map(({ context }) => context);
     const payloads = members.map(({ decoded }) => decoded?.payload);
-    return this.call(route, payloads, new JetStreamBatchContext(contexts));
+    return new Promise((resolve) => this.call(route, payloads, new JetStreamBatchContext(contexts), resolve));
   }
 
   private call(
     route: Route,
     payload: unknown,
     context: JetStreamContext | JetStreamBatchContext,
-  ): Promise<Outcome | undefined> {
-    const { timeoutMs, durable } = this.plan.options;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        const error = new HandlerTimeoutError(`handler of "${durable}" ran longer than ${timeoutMs} ms`);
-        context.abort(error);
-        resolve({ kind: 'failed', error });
-      }, timeoutMs);
-      const finish = (outcome: Outcome | undefined) => {
-        clearTimeout(timer);
-        resolve(outcome);
-      };
-      this.invoke(route.handler, payload, context).then(
-        () => finish(undefined),
-        (error: unknown) => finish({ kind: 'failed', error }),
-      );
-    });
+    end: (failure: Outcome | undefined) => void,
+  ): void {
+    const release = this.watchdog.watch(context, (error) => end({ kind: 'failed', error }));
+    this.invoke(route.handler, payload, context).then(
+      () => release() && end(undefined),
+      (error: unknown) => release() && end({ kind: 'failed', error }),
+    );
+  }
+
+  /** Aborts the signals of what runs and of what is called from now on. */
+  abort(reason: Error): void {
+    this.watchdog.abortAll(reason);
   }
 
   private decode(message: Msg): DecodedMessage {
