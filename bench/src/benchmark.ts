@@ -26,6 +26,8 @@ export interface PreparedBenchmark {
   readonly variants: readonly Variant[];
   /** Settings that decide what the figures mean, such as durability. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** Figures beside the rates that ratios may refer to, such as bytes of heap. */
+  figures?(): Readonly<Record<string, number>>;
   /** How long one unit took in the last round, such as p50 and p99. */
   latencyMs?(): Readonly<Record<string, number>>;
   close(): Promise<void>;

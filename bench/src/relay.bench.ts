@@ -1,11 +1,12 @@
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect, MsgHdrsImpl, nuid, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { encodeEvent, newEvent, orderCreatedV1, type EncodedEvent } from '@slipstream/contracts';
 import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { Outbox, outboxMigrations, OutboxRelay, OutboxRows } from '@slipstream/outbox';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
+import { publishRawBatches } from './raw-publishing.js';
 
 const MESSAGES = 50_000;
 /** Members of an atomic batch, as the relay sends them. */
@@ -79,33 +80,9 @@ function orderCreated(stream: string): EncodedEvent {
   return { ...encodeEvent(orderCreatedV1, order, 'bench'), subject: `${stream}.created` };
 }
 
-/** Atomic batches one after the other, without anything a publisher needs beside: no checks, no fallback, no order. */
 async function publishRaw(nc: NatsConnection, events: readonly EncodedEvent[]) {
   const startedAt = performance.now();
-  for (let sent = 0; sent < events.length; sent += BATCH) {
-    const batch = events.slice(sent, sent + BATCH);
-    const batchId = nuid.next();
-    const last = batch.length - 1;
-    for (const [index, { subject, data, headers, messageId }] of batch.entries()) {
-      const record: Record<string, string[]> = {
-        'Nats-Msg-Id': [messageId],
-        'Nats-Batch-Id': [batchId],
-        'Nats-Batch-Sequence': [String(index + 1)],
-      };
-      for (const name in headers) record[name] = [headers[name] ?? ''];
-      if (index < last) {
-        nc.publish(subject, data, { headers: MsgHdrsImpl.fromRecord(record) });
-        continue;
-      }
-      record['Nats-Batch-Commit'] = ['1'];
-      const answer = await nc.request(subject, data, {
-        headers: MsgHdrsImpl.fromRecord(record),
-        timeout: 10_000,
-      });
-      const { count } = answer.json<{ count?: number }>();
-      if (count !== batch.length) throw new Error(`the server refused a batch: ${answer.string()}`);
-    }
-  }
+  await publishRawBatches(nc, events, BATCH);
   return { units: events.length, elapsedMs: performance.now() - startedAt };
 }
 

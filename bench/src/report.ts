@@ -21,10 +21,11 @@ export function createReport(
   measurements: readonly Measurement[],
 ): Report {
   const rates = Object.fromEntries(measurements.map(({ label, median }) => [label, Math.round(median)]));
+  const figures: Record<string, number> = { ...rates, ...prepared.figures?.() };
   const ratios: Record<string, number> = {};
   const failures: string[] = [];
   for (const { label, of, to, floor } of wanted) {
-    const ratio = (rates[of] ?? 0) / (rates[to] ?? 1);
+    const ratio = (figures[of] ?? 0) / (figures[to] ?? 1);
     ratios[label] = Number(ratio.toFixed(3));
     if (ratio < floor) failures.push(`${label} is ${ratio.toFixed(2)}, below ${floor}`);
   }
