@@ -14,6 +14,21 @@ function toRegExp(text: string): RegExp {
   return new RegExp(`^${source.join('\\.')}$`);
 }
 
+/** Every subject of up to four parts; `d` stands for a part that no pattern names. */
+const universe = subjectsOf(4);
+
+function subjectsOf(length: number): string[] {
+  const parts = ['a', 'b', 'c', 'd'];
+  if (length === 1) return parts;
+  const shorter = subjectsOf(length - 1);
+  return [...new Set([...shorter, ...shorter.flatMap((start) => parts.map((part) => `${start}.${part}`))])];
+}
+
+function matchedBy(text: string): string[] {
+  const expression = toRegExp(text);
+  return universe.filter((one) => expression.test(one));
+}
+
 describe('subject patterns', () => {
   it('match exactly the subjects the NATS rule says', () => {
     fc.assert(
@@ -38,6 +53,19 @@ describe('subject patterns', () => {
     fc.assert(
       fc.property(pattern, pattern, subject, (p, q, s) => !(covers(p, q) && matches(q, s)) || matches(p, s)),
       { numRuns: 2_000 },
+    );
+  });
+
+  it('overlap and cover exactly where trying every subject says so', () => {
+    fc.assert(
+      fc.property(pattern, pattern, (p, q) => {
+        const [ofP, ofQ] = [new Set(matchedBy(p)), matchedBy(q)];
+        return (
+          overlaps(p, q) === ofQ.some((one) => ofP.has(one)) &&
+          covers(p, q) === ofQ.every((one) => ofP.has(one))
+        );
+      }),
+      { numRuns: 500 },
     );
   });
 
