@@ -38,6 +38,8 @@ export class OrderProcess {
 export interface OrderDatabase {
   /** Another process on the same database. */
   process(): OrderProcess;
+  /** Makes everything wait that writes orders, until the function it returns is called. */
+  lockOrders(): Promise<() => Promise<void>>;
   drop(): Promise<void>;
 }
 
@@ -48,6 +50,8 @@ export async function createOrderDatabase(): Promise<OrderDatabase> {
     url: database.url,
     parseInt8: true,
     extra: { max: 10 },
+    // A connection that a test breaks must not end the process.
+    poolErrorHandler: () => undefined,
     migrations: [
       ...inboxMigrations,
       ...outboxMigrations,
@@ -58,6 +62,15 @@ export async function createOrderDatabase(): Promise<OrderDatabase> {
   }).initialize();
   return {
     process: () => new OrderProcess(dataSource),
+    lockOrders: async () => {
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      await runner.query('LOCK TABLE orders IN EXCLUSIVE MODE');
+      return async () => {
+        await runner.commitTransaction();
+        await runner.release();
+      };
+    },
     drop: async () => {
       await dataSource.destroy();
       await database.drop();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ProblemException } from '@slipstream/bootstrap';
-import { uniqueName } from '@slipstream/testing';
+import { isDatabaseUnavailable } from '@slipstream/postgres';
+import { uniqueName, waitFor } from '@slipstream/testing';
 import type { AcceptedOrderDto, PlaceOrderDto } from '../src/orders.dto.js';
 import { createOrderDatabase, type OrderDatabase, type OrderProcess } from './harness.js';
 
@@ -11,6 +12,25 @@ const orderOf = (quantity: number): PlaceOrderDto => ({
   currency: 'EUR',
   lines: [{ sku: 'sku-1', quantity, unitPriceMinor: 100 }],
 });
+
+/** Orders that may wait beside those whose transaction is under way. */
+const LIMIT = 5_000;
+
+/** Places orders until one is refused. */
+async function untilRefused(place: () => Promise<AcceptedOrderDto>): Promise<Promise<AcceptedOrderDto>[]> {
+  const placed: Promise<AcceptedOrderDto>[] = [];
+  for (;;) {
+    const next = place();
+    const state = await Promise.race([next.catch(() => 'refused'), nextTurn('waits')]);
+    if (state === 'refused') return placed;
+    placed.push(next);
+  }
+}
+
+async function nextTurn<T>(value: T): Promise<T> {
+  await new Promise((resolve) => setImmediate(resolve));
+  return value;
+}
 
 function accepted(answers: readonly PromiseSettledResult<AcceptedOrderDto>[]): string[] {
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.orderId : []));
@@ -104,6 +124,24 @@ describe('placing orders', () => {
     }
   });
 
+  it('fails what was under way when the database broke off, as unavailable, and takes what comes after', async () => {
+    const [{ service, dataSource }] = processes;
+    const unlock = await database.lockOrders();
+    const placed = Promise.allSettled([1, 2, 3].map(() => service.place(orderOf(1), undefined)));
+    await waitFor('the group to wait for the lock', async () => {
+      const ended: unknown[] = await dataSource.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return ended.length > 0;
+    });
+    const answers = await placed;
+    await unlock();
+    expect(refused(answers)).toHaveLength(3);
+    for (const error of refused(answers)) expect(isDatabaseUnavailable(error)).toBe(true);
+    expect(await service.place(orderOf(1), undefined)).toMatchObject({ status: 'pending' });
+  });
+
   it('forgets keys when they are old enough, and takes them for new orders then', async () => {
     const [old, young] = [uniqueName('key'), uniqueName('key')];
     const first = await processes[0].service.place(orderOf(1), old);
@@ -131,5 +169,19 @@ describe('placing orders', () => {
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toEqual(seen.toSorted());
     expect(seen).toEqual(expect.arrayContaining(before));
+  });
+
+  it('refuses with 503 and Retry-After what would wait too long, and stores the rest once it can', async () => {
+    const [{ service }] = processes;
+    const unlock = await database.lockOrders();
+    const waiting = Array.from({ length: LIMIT }, () => service.place(orderOf(1), undefined));
+    waiting.push(...(await untilRefused(() => service.place(orderOf(1), undefined))));
+    await expect(service.place(orderOf(1), undefined)).rejects.toMatchObject({
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    });
+    await unlock();
+    expect(new Set((await Promise.all(waiting)).map(({ orderId }) => orderId)).size).toBe(waiting.length);
+    expect(await service.place(orderOf(1), undefined)).toMatchObject({ status: 'pending' });
   });
 });
