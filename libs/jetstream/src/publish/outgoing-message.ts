@@ -79,6 +79,9 @@ const LINE_BREAK = /[\r\n]/;
 const STATUS_LINE_BYTES = 'NATS/1.0\r\n\r\n'.length;
 const FIELD_BYTES = ': \r\n'.length;
 const SHORTEST_TTL_MS = 1_000;
+/** Names that were found good; a program uses a few, and looking one up costs less than checking it. */
+const goodHeaderNames = new Set<string>();
+const MAX_GOOD_HEADER_NAMES = 1_000;
 
 /** @throws InvalidMessageError when the message can never be published as it is */
 export function toWire(message: OutgoingMessage, schedule?: WireSchedule): WireMessage {
@@ -169,6 +172,7 @@ function findScheduleProblem(
 }
 
 function checkHeaderName(name: string, message: OutgoingMessage): void {
+  if (goodHeaderNames.has(name)) return;
   // A stray Nats-Rollup would purge the stream, a Nats-Msg-Id suppress somebody else's message.
   if (/^nats-/i.test(name)) {
     throw new InvalidHeaderError(`header "${name}" is reserved for the server`, name, message);
@@ -176,4 +180,5 @@ function checkHeaderName(name: string, message: OutgoingMessage): void {
   if (!HEADER_NAME.test(name)) {
     throw new InvalidHeaderError(`${JSON.stringify(name)} is no header name`, name, message);
   }
+  if (goodHeaderNames.size < MAX_GOOD_HEADER_NAMES) goodHeaderNames.add(name);
 }
