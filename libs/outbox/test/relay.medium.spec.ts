@@ -1,8 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxRelay } from '@slipstream/outbox';
+import {
+  OutboxRelay,
+  OutboxRows,
+  type Exclusion,
+  type OutboxRow,
+  type RelaySession,
+} from '@slipstream/outbox';
 import { natsUrl, waitFor } from '@slipstream/testing';
 import { startNatsServer } from '../../jetstream/test/nats-server.js';
 import { openDataSource, OutboxScene, Road } from './harness.js';
+
+/** What a relay must not do. */
+class FollowingRows extends OutboxRows {
+  private last = 0;
+
+  override async read(session: RelaySession, exclusion: Exclusion): Promise<OutboxRow[]> {
+    const rows = (await super.read(session, exclusion)).filter(({ id }) => id > this.last);
+    this.last = rows.at(-1)?.id ?? this.last;
+    return rows;
+  }
+}
 
 describe('the relay', () => {
   let scene: OutboxScene;
@@ -61,6 +78,27 @@ describe('the relay', () => {
     open();
     await slow;
     await waitFor('the late row', async () => (await scene.stored()).at(-1) === 'slow');
+  });
+
+  it('would skip such a row if it followed the ids', async () => {
+    await scene.addStream({ allow_atomic: true });
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const { promise: appended, resolve: onAppended } = Promise.withResolvers<void>();
+    const slow = scene.dataSource.transaction(async (tx) => {
+      await scene.outbox.append(tx, [scene.message('slow')]);
+      onAppended();
+      await gate;
+    });
+    await appended;
+    await scene.append('fast');
+    const relay = scene.relay({ rows: new FollowingRows() });
+    await relay.relayBatch();
+    open();
+    await slow;
+    await relay.relayBatch();
+    expect(await scene.stored()).toEqual(['fast']);
+    expect(await scene.relay().relayBatch()).toBe(1);
+    expect(await scene.stored()).toEqual(['fast', 'slow']);
   });
 
   it('holds an aggregate back behind its refused event, and nobody else', async () => {
