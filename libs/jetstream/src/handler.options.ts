@@ -5,6 +5,7 @@ import {
   type DeliveryOptions,
   type ResolvedDeliveryOptions,
 } from './delivery-options.js';
+import { findOrderProblems, type OrderedMessage } from './server/ordering-key.js';
 import { findRetryProblems, type Backoff, type ErrorClass, type ErrorRetry } from './server/retry-policy.js';
 
 /** How one consumer delivers to its handler. Several handlers may share a consumer. */
@@ -59,11 +60,23 @@ export interface HandlerOptions extends DeliveryOptions {
    * @default false
    */
   readonly raw?: boolean;
+  /**
+   * Names the key of a message, the id of an order for example. Messages of one key are handled one at a time and in the
+   * order of the stream, through retries, crashes and changes of process; those of different keys run in parallel. The
+   * same message must always have the same key. Needs nats-server 2.11.
+   */
+  orderBy?(this: void, message: OrderedMessage): string;
+  /**
+   * Shares into which `orderBy` divides the keys; a process takes one or more, and processes beyond their number stand by.
+   * Every share reads the whole subject, so many cost much. Stays as it is while the consumers exist.
+   * @default 4
+   */
+  readonly partitions?: number;
 }
 
 /** Options by the name of the durable. What a payload or an error class means is the handler's to say. */
 export type HandlerOverrides = Readonly<
-  Record<string, Omit<HandlerOptions, 'durable' | 'raw' | 'retryByError' | 'terminalErrors'>>
+  Record<string, Omit<HandlerOptions, 'durable' | 'raw' | 'orderBy' | 'retryByError' | 'terminalErrors'>>
 >;
 
 export interface BatchOptions {
@@ -74,8 +87,11 @@ export interface BatchOptions {
 }
 
 export interface ResolvedHandlerOptions
-  extends Required<Omit<HandlerOptions, 'batch' | keyof DeliveryOptions>>, ResolvedDeliveryOptions {
+  extends
+    Required<Omit<HandlerOptions, 'batch' | 'orderBy' | keyof DeliveryOptions>>,
+    ResolvedDeliveryOptions {
   readonly batch: BatchOptions | undefined;
+  readonly orderBy: HandlerOptions['orderBy'] | undefined;
 }
 
 const DEFAULTS = {
@@ -87,6 +103,7 @@ const DEFAULTS = {
   ackWaitMs: 30_000,
   timeoutMs: 20_000,
   raw: false,
+  partitions: 4,
 } as const;
 
 export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerOptions {
@@ -103,6 +120,8 @@ export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerO
     timeoutMs: options.timeoutMs ?? DEFAULTS.timeoutMs,
     raw: options.raw ?? DEFAULTS.raw,
     batch: options.batch,
+    orderBy: options.orderBy,
+    partitions: options.partitions ?? DEFAULTS.partitions,
   };
 }
 
@@ -119,6 +138,7 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   if (options.batch && !isPositiveInteger(options.batch.size)) {
     problems.push('batch.size must be a whole number above 0');
   }
+  problems.push(...findOrderProblems(options));
   const mostUnacked = Math.max(MAX_ACK_PENDING, options.maxAckPending);
   if (windowOf(options) > mostUnacked) {
     problems.push(

@@ -18,12 +18,13 @@ export interface DeliveryInfo {
 /**
  * Reads `$JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>` and the later form with
  * domain and account hash in front of the stream (NATS ADR-15). Numbers are read when they are asked for.
+ * @param declaredAs name of the consumer in the code where the server has it under another
  * @returns undefined when the reply subject is not that of a JetStream delivery
  */
-export function parseDeliveryInfo(reply: string | undefined): DeliveryInfo | undefined {
+export function parseDeliveryInfo(reply: string | undefined, declaredAs?: string): DeliveryInfo | undefined {
   const tokens = reply?.split('.') ?? [];
   const isDelivery = tokens[0] === '$JS' && tokens[1] === 'ACK' && tokens.length >= 9;
-  return isDelivery ? new ReplySubject(tokens, tokens.length === 9 ? 2 : 4) : undefined;
+  return isDelivery ? new ReplySubject(tokens, tokens.length === 9 ? 2 : 4, declaredAs) : undefined;
 }
 
 class ReplySubject implements DeliveryInfo {
@@ -32,6 +33,7 @@ class ReplySubject implements DeliveryInfo {
   constructor(
     private readonly tokens: readonly string[],
     private readonly start: number,
+    private readonly declaredAs: string | undefined,
   ) {
     this.deliveryCount = this.number(2);
   }
@@ -41,7 +43,7 @@ class ReplySubject implements DeliveryInfo {
   }
 
   get consumer(): string {
-    return this.tokens[this.start + 1] ?? '';
+    return this.declaredAs ?? this.tokens[this.start + 1] ?? '';
   }
 
   get streamSequence(): number {

@@ -25,6 +25,10 @@ import { openSource } from './open-source.js';
 import { Quarantine } from './quarantine.js';
 import { redriveDurable, redrivePlan } from './redrive.js';
 import { Settler } from './settle.js';
+import { HoldingSettler } from './holding-settler.js';
+import { OrderedConsumer } from './ordered-consumer.js';
+import { assertOrderable, serverPlans } from './ordered-plan.js';
+import { OrderingKeys } from './ordering-key.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
 
 /** What the strategy is built from; assembled by `JetStreamModule`. */
@@ -48,7 +52,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private readonly requests: RequestRegistration[] = [];
   private responders: Responder[] = [];
   private plans: ConsumerPlan[] = [];
-  private loops: ConsumerLoop[] = [];
+  private loops: (ConsumerLoop | OrderedConsumer)[] = [];
   private stopping: Promise<void> | undefined;
   private hasProcessingHook = false;
 
@@ -82,11 +86,17 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       this.responders = planRequests(this.requests, options).map((plan) => this.createResponder(plan));
       const redrives = this.plans.map((plan) => redrivePlan(plan));
       const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? [this.sweeper().plan()] : [];
+      for (const plan of this.plans) await assertOrderable(plan, await connection.manager());
       const shared = this.plans.filter((plan) => !isEphemeral(plan.options));
-      await Promise.all([...shared, ...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)));
+      await Promise.all([
+        ...shared.map((plan) => ensureInTurn(topology, serverPlans(plan))),
+        ...[...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)),
+      ]);
       const attempts = await AttemptLedger.open(() => topology.openAttempts());
       this.loops = [
-        ...[...this.plans, ...sweeping].map((plan) => this.createLoop(plan, plan, attempts)),
+        ...[...this.plans, ...sweeping].map((plan) =>
+          plan.options.orderBy ? this.createOrdered(plan, attempts) : this.createLoop(plan, plan, attempts),
+        ),
         ...redrives.map((plan) => this.createLoop(plan, plan.original, attempts)),
       ];
       const own = this.loops.filter(({ plan }) => isEphemeral(plan.options));
@@ -144,10 +154,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   /** Position of every declared consumer, asked of the server. */
   positions(): Promise<ConsumerPosition[]> {
     const declared = this.loops.filter(({ plan }) => this.plans.includes(plan));
-    return this.parts.topology.positions(declared);
+    return this.parts.topology.positions(
+      declared.flatMap((loop) => (loop instanceof OrderedConsumer ? loop.consumers : [loop])),
+    );
   }
 
-  private loopsOf(durable: string): ConsumerLoop[] {
+  private loopsOf(durable: string): (ConsumerLoop | OrderedConsumer)[] {
     const names = this.plans
       .filter(({ options }) => options.durable === durable)
       .flatMap(({ stream }) => [durable, redriveDurable(stream.name, durable)]);
@@ -187,6 +199,22 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     );
   }
 
+  private createOrdered(plan: ConsumerPlan, attempts: AttemptLedger): OrderedConsumer {
+    const { options, connection, topology } = this.parts;
+    const settler = new HoldingSettler(connection.nc);
+    const keys = new OrderingKeys(plan.options, options.codec);
+    const processor = new DeliveryProcessor(plan, {
+      dispatcher: new Dispatcher(plan, keys, this.invoke),
+      settler,
+      attempts,
+      deadLetters: this.deadLettersOf(plan.stream),
+      observer: options.observer,
+    });
+    const restoreConsumer = (share: ConsumerPlan) => topology.restoreConsumer(share);
+    const { quarantine } = this;
+    return new OrderedConsumer(plan, { connection, keys, settler, processor, quarantine, restoreConsumer });
+  }
+
   private sweeper(): AdvisorySweeper {
     const { options, connection } = this.parts;
     return new AdvisorySweeper(
@@ -211,6 +239,11 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       });
     });
   };
+}
+
+/** The first partition comes last: where it is, all of them are. */
+async function ensureInTurn(topology: Topology, plans: readonly ConsumerPlan[]): Promise<void> {
+  for (const plan of plans.toReversed()) await topology.ensureConsumer(plan);
 }
 
 function complete(result: unknown): Promise<void> | undefined {

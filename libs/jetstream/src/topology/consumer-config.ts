@@ -1,6 +1,7 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy, type ConsumerConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { deliverSubjectOf, type StartPosition } from '../delivery-options.js';
+import { pinnedConfig } from '../server/ordered-plan.js';
 import type { ConsumerPlan } from '../server/routes.js';
 
 /** How long the server keeps the consumer of a process that was killed. */
@@ -49,6 +50,7 @@ function acknowledged({ options }: ConsumerPlan): Partial<ConsumerConfig> {
     // Unlimited, so that the transport always sees the message again and can dead-letter it itself.
     max_deliver: -1,
     max_ack_pending: options.maxAckPending,
+    ...(options.orderBy ? pinnedConfig(options) : {}),
   };
 }
 

@@ -11,6 +11,7 @@ import { isEphemeral } from '../delivery-options.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions, HandlerOverrides } from '../handler.options.js';
 import { sweeperPlan } from '../server/advisory-sweeper.js';
+import { serverPlans } from '../server/ordered-plan.js';
 import { redrivePlan } from '../server/redrive.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from '../server/routes.js';
 import type { ConsumerSettings } from './compare-consumers.js';
@@ -51,7 +52,7 @@ export function declareTopology(
   defaults: StreamDefaults,
 ): TopologyDeclaration {
   const plans = services.flatMap((service) => plansOf(service, streams));
-  const all = [...plans, ...plans.map((plan) => redrivePlan(plan))];
+  const all = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan))];
   if (plans.length > 0) all.push(sweeperPlan(() => undefined));
   // A consumer that belongs to one process comes and goes with it.
   const durables = all.filter(({ options }) => !isEphemeral(options));

@@ -1,0 +1,77 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
+
+const HELLO_INTERVAL_MS = 1_000;
+const FORGOTTEN_AFTER_MS = 3_500;
+
+interface Member {
+  readonly held: number;
+  readonly seenAt: number;
+}
+
+/**
+ * Tells the processes of an ordered durable how many partitions each of them holds, so that they can share evenly. It
+ * only advises: the order rests on the server's pins, and without these messages one process merely holds more.
+ */
+export class PinBalance {
+  private readonly id = randomUUID();
+  private readonly members = new Map<string, Member>();
+  private subscription: Subscription | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly nc: NatsConnection,
+    private readonly subject: string,
+    private readonly held: () => number,
+    private readonly onChange: () => void,
+  ) {}
+
+  start(): void {
+    this.subscription = this.nc.subscribe(this.subject, {
+      callback: (error, message) => {
+        if (!error) this.hear(message.string());
+      },
+    });
+    this.timer = setInterval(() => {
+      this.announce();
+      this.onChange();
+    }, HELLO_INTERVAL_MS);
+    this.announce();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    if (!this.nc.isClosed()) this.subscription?.unsubscribe();
+  }
+
+  /** False while another process has fewer partitions and should get the next free one. */
+  get mayTake(): boolean {
+    return this.held() <= this.fewest();
+  }
+
+  /** True when another process has so few that giving one away makes the shares more even. */
+  get mustGive(): boolean {
+    return this.held() >= this.fewest() + 2;
+  }
+
+  private fewest(): number {
+    const now = Date.now();
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const [id, { held, seenAt }] of this.members) {
+      if (now - seenAt > FORGOTTEN_AFTER_MS) this.members.delete(id);
+      else fewest = Math.min(fewest, held);
+    }
+    return fewest;
+  }
+
+  private hear(text: string): void {
+    const [id, held, farewell] = text.split(' ');
+    if (!id || id === this.id || !(Number(held) >= 0)) return;
+    if (farewell) this.members.delete(id);
+    else this.members.set(id, { held: Number(held), seenAt: Date.now() });
+  }
+
+  private announce(): void {
+    if (!this.nc.isClosed()) this.nc.publish(this.subject, `${this.id} ${this.held()}`);
+  }
+}
