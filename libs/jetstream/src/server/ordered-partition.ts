@@ -181,7 +181,7 @@ export class OrderedPartition {
     if (!isContiguous) this.collect();
     else if (this.state === 'standby') this.open();
     if (this.isKnown(message, info)) return;
-    const key = this.parts.keys.read(message, info.streamSequence);
+    const key = this.parts.keys.read(message, info);
     if (partitionOf(key, this.plan.options.partitions) === this.track) this.hold(message, info, key);
     else if (this.state === 'open') this.parts.settler.pass(message);
     else this.passing.set(info.streamSequence, message);

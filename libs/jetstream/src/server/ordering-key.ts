@@ -2,9 +2,18 @@ import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import type { DecodedMessage, EncodedMessage, MessageCodec } from '../codec.js';
 import type { ResolvedHandlerOptions } from '../handler.options.js';
 import { TerminalError } from '../errors.js';
+import type { DeliveryInfo } from './delivery-info.js';
 import { readHeaders } from './headers.js';
 
 const MOST_PARTITIONS = 64;
+const REMEMBERED_KEYS = 4_096;
+
+interface KnownKey {
+  readonly sequence: number;
+  /** Tells the message from one of a stream that was created anew. */
+  readonly timestampMs: number;
+  readonly key: string;
+}
 
 /** What `orderBy` sees of a message. */
 export interface OrderedMessage<Payload = unknown> {
@@ -27,39 +36,25 @@ export class OrderingKeyError extends TerminalError {
 export class OrderingKeys implements MessageCodec {
   private readonly decoded = new WeakMap<EncodedMessage, DecodedMessage>();
   private readonly failures = new WeakMap<EncodedMessage, OrderingKeyError>();
+  private readonly known = Array.from<KnownKey | undefined>({ length: REMEMBERED_KEYS });
 
   constructor(
     private readonly options: Pick<ResolvedHandlerOptions, 'orderBy' | 'durable' | 'raw'>,
     private readonly codec: MessageCodec,
   ) {}
 
-  /** The key; a message without one is alone in a lane named after its sequence, and will be dead-lettered there. */
-  read(message: Msg, sequence: number): string {
-    let hasUndecodableBody = false;
-    const view: OrderedMessage = {
-      subject: message.subject,
-      headers: readHeaders(message),
-      payload: undefined,
-    };
-    Object.defineProperty(view, 'payload', {
-      get: () => {
-        try {
-          return this.payload(message);
-        } catch (error) {
-          hasUndecodableBody = true;
-          throw error;
-        }
-      },
-    });
-    try {
-      const key: unknown = this.options.orderBy?.(view);
-      if (typeof key === 'string') return `k${key}`;
-      throw new TypeError(`orderBy gave ${typeof key} instead of a string`);
-    } catch (cause) {
-      // The decoder's own error says more than that there is no key.
-      if (!hasUndecodableBody) this.failures.set(message, this.failure(cause));
-      return `s${sequence}`;
-    }
+  /**
+   * The key; a message without one is alone in a lane named after its sequence, and will be dead-lettered there. A process
+   * with several partitions gets the message from each of them, and remembers for a while what its key was.
+   */
+  read(message: Msg, info: DeliveryInfo): string {
+    const slot = info.streamSequence % REMEMBERED_KEYS;
+    const known = this.known[slot];
+    if (known?.sequence === info.streamSequence && known.timestampMs === info.timestampMs) return known.key;
+    const key = this.find(message);
+    if (key === undefined) return `s${info.streamSequence}`;
+    this.known[slot] = { sequence: info.streamSequence, timestampMs: info.timestampMs, key };
+    return key;
   }
 
   decode(message: EncodedMessage): DecodedMessage {
@@ -69,6 +64,19 @@ export class OrderingKeys implements MessageCodec {
     // Handed out once: a handler may change its payload, and the next attempt must not see that.
     if (decoded) this.decoded.delete(message);
     return decoded ?? this.codec.decode(message);
+  }
+
+  private find(message: Msg): string | undefined {
+    const view = new MessageView(message, () => this.payload(message));
+    try {
+      const key: unknown = this.options.orderBy?.(view);
+      if (typeof key === 'string') return `k${key}`;
+      throw new TypeError(`orderBy gave ${typeof key} instead of a string`);
+    } catch (cause) {
+      // The decoder's own error says more than that there is no key.
+      if (!view.hasUndecodableBody) this.failures.set(message, this.failure(cause));
+      return undefined;
+    }
   }
 
   private payload(message: Msg): unknown {
@@ -84,6 +92,33 @@ export class OrderingKeys implements MessageCodec {
   private failure(cause: unknown): OrderingKeyError {
     const reason = cause instanceof Error ? cause.message : String(cause);
     return new OrderingKeyError(`"${this.options.durable}" found no ordering key: ${reason}`, { cause });
+  }
+}
+
+/** Reads only what `orderBy` asks for: parsing headers costs as much as the rest. */
+class MessageView implements OrderedMessage {
+  hasUndecodableBody = false;
+
+  constructor(
+    private readonly message: Msg,
+    private readonly decode: () => unknown,
+  ) {}
+
+  get subject(): string {
+    return this.message.subject;
+  }
+
+  get headers(): MsgHdrs | undefined {
+    return readHeaders(this.message);
+  }
+
+  get payload(): unknown {
+    try {
+      return this.decode();
+    } catch (error) {
+      this.hasUndecodableBody = true;
+      throw error;
+    }
   }
 }
 
