@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthModule } from '@slipstream/health';
 import { ObservabilityModule } from '@slipstream/observability';
+import { ChargeLane } from './charge-lane.js';
 import { ChargesController } from './charges.controller.js';
 import { ChargesService } from './charges.service.js';
 import type { Config } from './config.js';
@@ -29,7 +30,7 @@ export class AppModule {
         ledgerModule,
       ],
       controllers: [ChargesController, FaultsController, StatsController],
-      providers: [ChargesService, Faults],
+      providers: [ChargesService, Faults, ChargeLane],
     };
   }
 }

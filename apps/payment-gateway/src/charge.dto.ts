@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
 
 /** Largest amount of one charge, in minor units: a sum of a thousand of them is still an exact number. */
-const MAX_AMOUNT_MINOR = 1_000_000_000_000;
+export const MAX_AMOUNT_MINOR = 1_000_000_000_000;
 
 export class ChargeRequestDto {
   @ApiProperty({ example: 'o-0190c4c7', minLength: 1, maxLength: 128 })
@@ -28,7 +28,7 @@ export class ChargeRequestDto {
 }
 
 export class ChargeDto {
-  @ApiProperty({ example: 'ch_0190c4c7-7a5e-7cc0-b1ac-3d2ff1f7b3a1' }) chargeId: string;
+  @ApiProperty({ example: 'ch_Jr3kP0xWq2Zt_4f' }) chargeId: string;
   @ApiProperty() orderId: string;
   @ApiProperty({ example: 1999 }) amountMinor: number;
   @ApiProperty({ example: 'EUR' }) currency: string;
@@ -42,7 +42,7 @@ export class ClosedKeyDto {
 }
 
 export class RefundDto {
-  @ApiProperty({ example: 're_0190c4c7-7a5e-7cc0-b1ac-3d2ff1f7b3a1' }) refundId: string;
+  @ApiProperty({ example: 're_Jr3kP0xWq2Zt_4g' }) refundId: string;
   @ApiProperty() chargeId: string;
   @ApiProperty() orderId: string;
   @ApiProperty({ example: 1999 }) amountMinor: number;

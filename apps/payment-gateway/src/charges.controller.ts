@@ -15,7 +15,7 @@ import { Faults, type FaultMode } from './faults.js';
 import type { Charge, Closing } from './ledger-record.js';
 
 /** Printable ASCII, as in a header; 255 characters at most. */
-const USABLE_KEY = /^[\x21-\x7e]{1,255}$/;
+export const USABLE_KEY = /^[\x21-\x7e]{1,255}$/;
 
 @ApiTags('charges')
 @Controller('charges')

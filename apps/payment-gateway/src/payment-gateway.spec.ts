@@ -127,6 +127,27 @@ describe('payment gateway', () => {
       ]);
     });
 
+    it.each([
+      ['a field nobody knows', { ...ORDER, tip: 1 }, 'tip'],
+      ['nothing to charge', { ...ORDER, amountMinor: 0 }, 'amountMinor'],
+      ['an order without a name', { ...ORDER, orderId: '' }, 'orderId'],
+    ])('answers 400 to %s, and charges nothing', async (_case, body, field) => {
+      const response = await charge('k-1', body);
+      expect(response.status).toBe(400);
+      expect(response.headers.get('content-type')).toContain('application/problem+json');
+      expect(response.body.errors[0].field).toBe(field);
+      expect(await stats()).toMatchObject({ charges: 0 });
+    });
+
+    it('answers 400 to a body that is no JSON', async () => {
+      const response = await fetch(`${await app.getUrl()}/charges`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'k-1' },
+        body: '{"orderId"',
+      });
+      expect(response.status).toBe(400);
+    });
+
     it('answers 404 for a key without a charge', async () => {
       expect((await call('GET', '/charges/unknown')).status).toBe(404);
     });
