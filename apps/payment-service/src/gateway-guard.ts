@@ -64,6 +64,11 @@ export class GatewayGuard {
     return this.breaker.state === CircuitState.Closed;
   }
 
+  /** True while some call was asked to wait longer. */
+  get isAskedToWait(): boolean {
+    return Date.now() < this.breaks.askedUntil;
+  }
+
   /** Milliseconds until a call may be tried. */
   get remainingMs(): number {
     return Math.max(0, this.breaks.until - Date.now());
@@ -99,13 +104,23 @@ export class GatewayGuard {
 
   private async observe<T>(call: () => Promise<T>): Promise<T> {
     try {
-      const result = await this.breaker.execute(call);
+      const result = await this.breaker.execute(() => this.listen(call));
       this.limit.grow();
       return result;
     } catch (error) {
       if (error instanceof BrokenCircuitError)
         throw this.turnAway('the gateway is in trouble and gets a break');
       if (isTrouble(error)) this.limit.shrink();
+      throw error;
+    }
+  }
+
+  /** Before the breaker learns of the error: a break that it causes must not end earlier than any call was asked to wait. */
+  private async listen<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof GatewayUnavailableError) this.breaks.ask(error.notBeforeMs);
       throw error;
     }
   }
@@ -124,13 +139,18 @@ function isTrouble(error: unknown): boolean {
 class Breaks implements IBackoffFactory<IHalfOpenAfterBackoffContext> {
   /** Epoch milliseconds when the latest break ends. */
   until = 0;
+  /** Epoch milliseconds until which the gateway asked somebody to wait. */
+  askedUntil = 0;
 
   constructor(private readonly durations: BreakDurations) {}
 
-  next({ attempt, result }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> {
+  ask(waitMs: number): void {
+    this.askedUntil = Math.max(this.askedUntil, Date.now() + waitMs);
+  }
+
+  next({ attempt }: IHalfOpenAfterBackoffContext): IBackoff<IHalfOpenAfterBackoffContext> {
     const { firstMs, longestMs } = this.durations;
-    const error = 'error' in result ? result.error : undefined;
-    const asked = error instanceof GatewayUnavailableError ? error.notBeforeMs : 0;
+    const asked = this.askedUntil - Date.now();
     const duration = Math.max(asked, Math.min(longestMs, firstMs * 2 ** Math.min(attempt - 1, 20)));
     this.until = Date.now() + duration;
     return { duration, next: (context) => this.next(context) };

@@ -11,7 +11,7 @@ import { PaymentsService } from './payments.service.js';
 
 /** Durable that brings orders to be charged and refunded. */
 export const PAYMENT_ORDERS = 'payment-orders';
-/** Some twenty minutes of backoff; then the payment's row is enough to go on with. */
+/** A quarter of an hour of backoff; then the payment's row is enough to go on with. */
 const LAST_ATTEMPT = 14;
 
 // Handlers mostly wait for the gateway, each on its own, so that a slow answer holds nobody up. What they write is
@@ -20,6 +20,8 @@ const CHARGING = {
   durable: PAYMENT_ORDERS,
   concurrency: 256,
   maxDeliver: LAST_ATTEMPT + 1,
+  // Never before the gateway's Retry-After, and not all together after it.
+  backoffMs: { first: 1_000, cap: 300_000 },
   // A turn, an answer to a question and one to a charge, each at its longest, and the commits between them.
   timeoutMs: 28_000,
   ackWaitMs: 30_000,

@@ -55,13 +55,18 @@ export class StalledPaymentsService implements OnApplicationBootstrap, BeforeApp
   private async run(idleMs: number): Promise<void> {
     const startedAt = Date.now();
     try {
-      for (let claimed = BATCH_SIZE; claimed === BATCH_SIZE && !this.stopped && this.guard.isClosed;) {
+      for (let claimed = BATCH_SIZE; claimed === BATCH_SIZE && this.mayGoOn;) {
         // What this round has touched must not come again in it.
         claimed = await this.resumeBatch(BATCH_SIZE, idleMs + Date.now() - startedAt);
       }
     } catch (err) {
       this.logger.warn({ err }, 'stalled payments could not be read');
     }
+  }
+
+  /** Not earlier than the gateway asked for, whichever payment it asked for. */
+  private get mayGoOn(): boolean {
+    return !this.stopped && this.guard.isClosed && !this.guard.isAskedToWait;
   }
 
   private async resume(payment: Payment): Promise<void> {
