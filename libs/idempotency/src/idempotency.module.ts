@@ -1,9 +1,9 @@
 import { Module, type DynamicModule, type FactoryProvider, type Type } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
+import { IdempotentHandlers } from './declarative/idempotent-handlers.js';
 import type { Inbox } from './inbox.js';
+import { INBOX } from './inbox.token.js';
 import { InboxMaintenance } from './postgres/inbox-maintenance.js';
-
-/** Injection token of the inbox of an application, whichever it is. */
-export const INBOX = Symbol('Inbox');
 
 export interface IdempotencyAsyncOptions<Repository, Dependencies extends unknown[]> {
   /** Class of the inbox; it can be injected by it. */
@@ -23,6 +23,7 @@ export class IdempotencyModule {
     return {
       module: IdempotencyModule,
       global: true,
+      imports: [DiscoveryModule],
       providers: [
         { provide: repository, inject, useFactory },
         { provide: INBOX, useExisting: repository },
@@ -30,6 +31,12 @@ export class IdempotencyModule {
           provide: InboxMaintenance,
           inject: [INBOX],
           useFactory: (inbox: Inbox<unknown>) => new InboxMaintenance(inbox),
+        },
+        {
+          provide: IdempotentHandlers,
+          inject: [DiscoveryService, INBOX],
+          useFactory: (discovery: DiscoveryService, inbox: Inbox<unknown>) =>
+            new IdempotentHandlers(discovery, inbox),
         },
       ],
       exports: [repository, INBOX],

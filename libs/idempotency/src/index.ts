@@ -14,3 +14,5 @@ export { NatsKvInbox, type NatsKvInboxOptions } from './leased/nats-kv-inbox.js'
 export { MemoryInbox, type MemoryInboxOptions } from './leased/memory-inbox.js';
 export type { Lease, LeasedInboxOptions } from './leased/leased-inbox.js';
 export { CreateInbox1763700000000, inboxMigrations } from './postgres/migrations.js';
+export { Idempotent, Tx, type Effects } from './declarative/idempotent.decorator.js';
+export { INBOX } from './inbox.token.js';

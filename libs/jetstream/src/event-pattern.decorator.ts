@@ -22,8 +22,12 @@ export interface EventType<Event> {
 /** Options of a handler that takes whole batches. */
 export type BatchHandlerOptions = HandlerOptions & { readonly batch: BatchOptions };
 
-type SingleHandler<Event> = (event: Event, context: JetStreamContext) => unknown;
-type BatchHandler<Event> = (events: readonly Event[], context: JetStreamBatchContext) => unknown;
+type SingleHandler<Event> = (event: Event, context: JetStreamContext, ...injected: never[]) => unknown;
+type BatchHandler<Event> = (
+  events: readonly Event[],
+  context: JetStreamBatchContext,
+  ...injected: never[]
+) => unknown;
 type DecoratorOf<Accepted> = <Handler extends Accepted>(
   target: object,
   key: string | symbol,

@@ -2,6 +2,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { LoggerModule } from 'nestjs-pino';
 import { register } from 'prom-client';
+import { InboxObserver } from './inbox.observer.js';
 import { createLog } from './log.js';
 import { MessageObserver } from './message.observer.js';
 import { MetricsController } from './metrics.controller.js';
@@ -36,8 +37,9 @@ export class ObservabilityModule {
       ],
       providers: [
         { provide: MessageObserver, useFactory: () => new MessageObserver(log, transportMetrics()) },
+        { provide: InboxObserver, useFactory: () => new InboxObserver(log, register) },
       ],
-      exports: [MessageObserver],
+      exports: [MessageObserver, InboxObserver],
     };
   }
 }

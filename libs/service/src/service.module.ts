@@ -12,7 +12,7 @@ import {
 } from '@slipstream/health';
 import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
-import { MessageObserver, ObservabilityModule } from '@slipstream/observability';
+import { InboxObserver, MessageObserver, ObservabilityModule } from '@slipstream/observability';
 import { OutboxBacklog } from '@slipstream/outbox';
 import { isDatabaseUnavailable, postgresModule, type PostgresOptions } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
@@ -97,9 +97,9 @@ function transport(service: string, config: ServiceEnvironment): DynamicModule {
 function inbox(config: ServiceEnvironment): DynamicModule {
   return IdempotencyModule.forRootAsync({
     repository: PostgresInbox,
-    inject: [DataSource],
-    useFactory: (dataSource: DataSource) =>
-      new PostgresInbox(dataSource, { retentionMs: inboxRetentionMs(config) }),
+    inject: [DataSource, InboxObserver],
+    useFactory: (dataSource: DataSource, observer: InboxObserver) =>
+      new PostgresInbox(dataSource, { retentionMs: inboxRetentionMs(config), observer }),
   });
 }
 

@@ -123,6 +123,11 @@ export class JetStreamBatchContext extends BaseRpcContext<[readonly JetStreamCon
     return this.args[0];
   }
 
+  /** A context of some of the messages, in their order. */
+  pick(isWanted: (message: JetStreamContext, index: number) => boolean): JetStreamBatchContext {
+    return new JetStreamBatchContext(this.messages.filter(isWanted));
+  }
+
   /** Aborted when the handler's time-out passes or the process must stop. */
   get signal(): AbortSignal {
     return AbortSignal.any(this.messages.map((message) => message.signal));
