@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
 import { dispatch } from './dispatch.bench.js';
+import { inbox } from './inbox.bench.js';
 import { intake } from './intake.bench.js';
 import { measure } from './measure.js';
 import { memory } from './memory.bench.js';
@@ -10,7 +11,7 @@ import { publish } from './publish.bench.js';
 import { relay } from './relay.bench.js';
 import { createReport, formatReport, writeReport } from './report.js';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, publish, intake, relay, memory];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, publish, inbox, intake, relay, memory];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;
