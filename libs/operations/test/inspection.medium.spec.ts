@@ -143,13 +143,16 @@ describe('an operator', () => {
     expect(await replays.send(request, ME, run)).toMatchObject({ messages: 2, already: 2 });
     await server.redriven(stream.name, 'stock');
     expect(handled.length).toBe(before + 2);
-    expect(await replays.count({ ...request, from: 1, to: undefined })).toMatchObject({ messages: 6 });
+    const all = await replays.count({ ...request, from: 1, to: undefined });
+    // The message that no handler reads is not counted.
+    expect(all.messages).toBe((await server.count(stream.name)) - 1);
   });
 
   it('replays by time, and nothing before or after it', async () => {
     const now = new Date();
     const request = { stream: stream.name, consumer: 'stock' };
-    expect(await replays.count({ ...request, from: new Date(0), to: now })).toMatchObject({ messages: 6 });
+    const past = await replays.count({ ...request, from: new Date(0), to: now });
+    expect(past.messages).toBe((await server.count(stream.name)) - 1);
     expect(await replays.count({ ...request, from: now })).toMatchObject({ messages: 0 });
     await expect(replays.count({ ...request, from: 5, to: 4 })).rejects.toThrow(InvalidRequestError);
   });
