@@ -2,7 +2,7 @@ import { jetstreamManager, type ConsumerInfo, type StreamInfo } from '@nats-io/j
 import type { NatsConnection } from '@nats-io/transport-node';
 import { OPERATIONS_STREAM, redriveDurable } from '@slipstream/jetstream';
 import { InvalidRequestError, ServerTooOldForOperationError } from './operations-errors.js';
-import { collect, findConsumer, requireConsumer, requireStream } from './server-state.js';
+import { collect, findConsumer, requireConsumers, requireStream } from './server-state.js';
 
 /** First API level that pauses consumers (nats-server 2.11). */
 const PAUSE_API_LEVEL = 1;
@@ -64,7 +64,7 @@ export class Inventory {
   }
 
   /**
-   * Has the server deliver nothing to a consumer, in any process, until then. What was delivered goes on.
+   * Has the server deliver nothing to a durable, in any process and partition, until then. What was delivered goes on.
    * @throws NotFoundError, InvalidRequestError, ServerTooOldForOperationError
    */
   async pause(stream: string, consumer: string, until: Date): Promise<ConsumerOverview> {
@@ -85,7 +85,7 @@ export class Inventory {
     until: Date | undefined,
   ): Promise<ConsumerOverview> {
     const manager = await this.manager();
-    await requireConsumer(manager, stream, consumer);
+    const infos = await requireConsumers(manager, stream, consumer);
     const { api } = await manager.getAccountInfo();
     if ((api.level ?? 0) < PAUSE_API_LEVEL) {
       throw new ServerTooOldForOperationError(
@@ -100,13 +100,28 @@ export class Inventory {
     if (await findConsumer(manager, OPERATIONS_STREAM.name, redrives)) {
       await set(OPERATIONS_STREAM.name, redrives);
     }
-    await set(stream, consumer);
-    return toConsumerOverview(await requireConsumer(manager, stream, consumer));
+    await Promise.all(infos.map(({ name }) => set(stream, name)));
+    return sumUp(consumer, await requireConsumers(manager, stream, consumer));
   }
 
   private manager() {
     return jetstreamManager(this.nc, { checkAPI: false });
   }
+}
+
+/** Partitions of a durable as one. */
+function sumUp(durable: string, [first, ...others]: [ConsumerInfo, ...ConsumerInfo[]]): ConsumerOverview {
+  const total = { ...toConsumerOverview(first), name: durable };
+  return others.map(toConsumerOverview).reduce(
+    (sum, { lag, ackPending, redelivered, ackFloor }) => ({
+      ...sum,
+      lag: sum.lag + lag,
+      ackPending: sum.ackPending + ackPending,
+      redelivered: sum.redelivered + redelivered,
+      ackFloor: Math.min(sum.ackFloor, ackFloor),
+    }),
+    total,
+  );
 }
 
 function toStreamOverview({ config, state }: StreamInfo): StreamOverview {

@@ -4,7 +4,7 @@ import { carriedHeaders, redriveSubject, toHeaderValue } from '@slipstream/jetst
 import { InvalidRequestError } from './operations-errors.js';
 import { Recorder, type Operator } from './operations-record.js';
 import { readStream, type StreamRange } from './read-stream.js';
-import { requireConsumer, requireRedrives } from './server-state.js';
+import { requireConsumers, requireRedrives } from './server-state.js';
 
 /** Messages on their way to the server at the same time. */
 const CHUNK_SIZE = 100;
@@ -66,7 +66,7 @@ export class Replays {
       );
     }
     const manager = await this.js.jetstreamManager(false);
-    await requireConsumer(manager, request.stream, request.consumer);
+    await requireConsumers(manager, request.stream, request.consumer);
     await requireRedrives(manager, request.stream, request.consumer);
     let count = NOTHING;
     let already = 0;
@@ -91,7 +91,8 @@ export class Replays {
       throw new InvalidRequestError('the range ends before it begins', 'Give a later end.');
     }
     const manager = await this.js.jetstreamManager(false);
-    const { config } = await requireConsumer(manager, stream, consumer);
+    // Partitions of a durable read the same subjects.
+    const [{ config }] = await requireConsumers(manager, stream, consumer);
     const subjects = config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : []);
     yield* readStream(this.js, { stream, from, to, subjects, isHeadersOnly });
   }

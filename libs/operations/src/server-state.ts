@@ -21,17 +21,28 @@ export async function requireStream(manager: JetStreamManager, stream: string): 
   }
 }
 
-/** @throws NotFoundError naming the consumers there are */
-export async function requireConsumer(
+/**
+ * The consumers that a declared durable has on the server: one of its name, or `<durable>-p<number>` for each partition
+ * when it keeps an order.
+ * @throws NotFoundError naming the consumers there are
+ */
+export async function requireConsumers(
   manager: JetStreamManager,
   stream: string,
-  consumer: string,
-): Promise<ConsumerInfo> {
+  durable: string,
+): Promise<[ConsumerInfo, ...ConsumerInfo[]]> {
   await requireStream(manager, stream);
-  const found = await findConsumer(manager, stream, consumer);
-  if (found) return found;
-  const names = (await collect(manager.consumers.list(stream))).map(({ name }) => name);
-  throw new NotFoundError(`stream ${stream} has no consumer ${consumer}`, oneOf(names));
+  const single = await findConsumer(manager, stream, durable);
+  if (single) return [single];
+  const all = await collect(manager.consumers.list(stream));
+  const [first, ...others] = all.filter(({ name }) => isPartition(name, durable));
+  if (first) return [first, ...others];
+  const names = all.map(({ name }) => name);
+  throw new NotFoundError(`stream ${stream} has no consumer ${durable}`, oneOf(names));
+}
+
+function isPartition(name: string, durable: string): boolean {
+  return name.startsWith(`${durable}-p`) && /^\d+$/.test(name.slice(durable.length + 2));
 }
 
 /** @throws NoRedriveConsumerError when nobody would ever take what is sent to the consumer again */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AckPolicy } from '@nats-io/jetstream';
 import { Controller, type INestApplication } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { EventPattern, TerminalError } from '@slipstream/jetstream';
@@ -125,6 +126,22 @@ describe('an operator', () => {
     expect(handled).not.toContain('while paused');
     expect((await inventory.resume(stream.name, 'stock')).pausedUntil).toBeNull();
     await waitFor('the message', () => handled.includes('while paused'));
+  });
+
+  it('pauses every partition of a durable that keeps an order, and no other consumer', async () => {
+    for (const name of ['parts-p0', 'parts-p1', 'parts-other']) {
+      await server.manager.consumers.add(stream.name, { durable_name: name, ack_policy: AckPolicy.Explicit });
+    }
+    const paused = await inventory.pause(stream.name, 'parts', new Date(Date.now() + 60_000));
+    expect(paused).toMatchObject({ name: 'parts', lag: 2 * (await server.count(stream.name)) });
+    const consumers = await inventory.consumers(stream.name);
+    expect(consumers.filter(({ pausedUntil }) => pausedUntil).map(({ name }) => name)).toEqual([
+      'parts-p0',
+      'parts-p1',
+    ]);
+    for (const { name } of consumers.filter((consumer) => consumer.name.startsWith('parts'))) {
+      await server.manager.consumers.delete(stream.name, name);
+    }
   });
 
   it('refuses a pause that ends in the past', async () => {
