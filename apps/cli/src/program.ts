@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addAuditCommands } from './commands/audit.js';
 import { addConsumerCommands } from './commands/consumers.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDescribeCommand } from './commands/describe.js';
@@ -37,5 +38,6 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addDescribeCommand(program, run);
   addDeadLetterCommands(program, run);
   addReplayCommand(program, run);
+  addAuditCommands(program, run);
   return program;
 }

@@ -8,6 +8,7 @@ export {
 export type { DeadLetter, DeadLetterDetail, DecodedBody } from './dead-letter.js';
 export { Redrives, type BulkResult, type RedriveOutcome } from './redrives.js';
 export { Replays, type ReplayCount, type ReplayRequest, type ReplayResult } from './replays.js';
+export { AuditReview, type AuditProblem, type AuditServices, type ReplayDifference } from './audit-review.js';
 export type { Operator } from './operations-record.js';
 export {
   BodyGoneError,
@@ -17,6 +18,7 @@ export {
   NotFoundError,
   OperationError,
   ServerTooOldForOperationError,
+  ServiceUnavailableError,
   TooLargeError,
   UnknownOriginError,
 } from './operations-errors.js';

@@ -51,3 +51,8 @@ export class TooLargeError extends OperationError {
 export class ServerTooOldForOperationError extends OperationError {
   readonly code = 'OPERATIONS_SERVER_TOO_OLD';
 }
+
+/** A service of the system does not answer, or not with what was asked for. */
+export class ServiceUnavailableError extends OperationError {
+  readonly code = 'OPERATIONS_SERVICE_UNAVAILABLE';
+}

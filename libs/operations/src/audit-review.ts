@@ -1,0 +1,150 @@
+import { ServiceUnavailableError } from './operations-errors.js';
+
+const PAGE = 500;
+/** The log is written in batches of up to a second; what differs for longer than this differs for good. */
+const CATCH_UP_MS = 3_000;
+
+export interface AuditServices {
+  /** Base URL of audit-service. */
+  readonly auditUrl: string;
+  /** Base URL of order-service. */
+  readonly ordersUrl: string;
+}
+
+export interface AuditProblem {
+  readonly stream: string;
+  readonly kind: string;
+  readonly segment: number | null;
+  readonly record: number | null;
+  readonly detail: string;
+}
+
+/** What reading the whole log again found. */
+export interface AuditVerification {
+  readonly ok: boolean;
+  readonly segments: number;
+  readonly records: number;
+  readonly problems: readonly AuditProblem[];
+}
+
+/** One thing that the log and order-service tell differently. */
+export interface ReplayDifference {
+  readonly orderId: string;
+  readonly field: string;
+  readonly log: string;
+  readonly orders: string;
+}
+
+export interface ReplayComparison {
+  /** Orders of both sides. */
+  readonly orders: number;
+  readonly differences: readonly ReplayDifference[];
+}
+
+interface OrderState {
+  readonly orderId: string;
+  readonly status: string;
+  readonly customerId: string | null;
+  readonly currency: string | null;
+  readonly totalMinor: number | null;
+}
+
+interface ReplayedOrder extends OrderState {
+  readonly contradiction: string | null;
+}
+
+const FIELDS = ['status', 'customerId', 'currency', 'totalMinor'] as const;
+
+/** Has the audit log prove itself, and compares the orders it tells of with those order-service has. */
+export class AuditReview {
+  constructor(private readonly services: AuditServices) {}
+
+  /** @throws ServiceUnavailableError */
+  async verify(): Promise<AuditVerification> {
+    const response = await get('audit-service', `${this.services.auditUrl}/verify`);
+    return (await response.json()) as AuditVerification;
+  }
+
+  /**
+   * Rebuilds the final state of every order from the log alone and compares it with order-service. What differs only
+   * because one side was read a moment earlier is not reported.
+   * @throws ServiceUnavailableError
+   */
+  async compareReplay(): Promise<ReplayComparison> {
+    const first = await this.compareOnce();
+    if (first.differences.length === 0) return first;
+    await new Promise((resolve) => setTimeout(resolve, CATCH_UP_MS));
+    const second = await this.compareOnce();
+    const before = new Set(first.differences.map(keyOf));
+    return { ...second, differences: second.differences.filter((found) => before.has(keyOf(found))) };
+  }
+
+  private async compareOnce(): Promise<ReplayComparison> {
+    // Orders first: what they tell was published before, so the log can only know more.
+    const orders = await this.readOrders();
+    const log = await this.readReplay();
+    const ids = new Set([...orders.keys(), ...log.keys()]);
+    const differences = [...ids].flatMap((orderId) =>
+      compare(orderId, log.get(orderId), orders.get(orderId)),
+    );
+    return { orders: ids.size, differences };
+  }
+
+  private async readReplay(): Promise<Map<string, ReplayedOrder>> {
+    const response = await get('audit-service', `${this.services.auditUrl}/replay`);
+    const lines = (await response.text()).split('\n').filter(Boolean);
+    return new Map(
+      lines.map((line) => JSON.parse(line) as ReplayedOrder).map((order) => [order.orderId, order]),
+    );
+  }
+
+  private async readOrders(): Promise<Map<string, OrderState>> {
+    const orders = new Map<string, OrderState>();
+    for (let after = ''; ;) {
+      const query = `limit=${PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
+      const response = await get('order-service', `${this.services.ordersUrl}/orders?${query}`);
+      const page = (await response.json()) as { orders: OrderState[]; next: string | null };
+      for (const order of page.orders) orders.set(order.orderId, order);
+      if (page.next === null) return orders;
+      after = page.next;
+    }
+  }
+}
+
+function compare(
+  orderId: string,
+  log: ReplayedOrder | undefined,
+  order: OrderState | undefined,
+): ReplayDifference[] {
+  // Only its outcome is known so far: order-service does not show it before it was registered.
+  if (!order && log?.customerId === null) return [];
+  const differences = FIELDS.filter((field) => log?.[field] !== order?.[field]).map((field) => ({
+    orderId,
+    field,
+    log: String(log?.[field] ?? ''),
+    orders: String(order?.[field] ?? ''),
+  }));
+  const contradiction = log?.contradiction ?? null;
+  return contradiction === null
+    ? differences
+    : [...differences, { orderId, field: 'contradiction', log: contradiction, orders: '' }];
+}
+
+function keyOf({ orderId, field }: ReplayDifference): string {
+  return `${orderId} ${field}`;
+}
+
+async function get(service: string, url: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw new ServiceUnavailableError(
+      `${service} does not answer at ${url}`,
+      'Start it, or name its address.',
+      { cause },
+    );
+  }
+  if (response.ok) return response;
+  throw new ServiceUnavailableError(`${service} answered ${response.status} at ${url}`, 'See its log.');
+}
