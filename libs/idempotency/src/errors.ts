@@ -5,6 +5,8 @@ import { BadRequestException } from '@nestjs/common';
  * later attempt changes that: the transport dead-letters a `BadRequestException` at once.
  */
 export class MessageConflictError extends BadRequestException {
+  readonly code = 'IDEMPOTENCY_MESSAGE_CONFLICT';
+
   constructor(
     readonly consumer: string,
     readonly messageId: string,
@@ -19,6 +21,7 @@ export class MessageConflictError extends BadRequestException {
 /** Another process holds the lease of the message and did not finish while this one waited. Worth another attempt. */
 export class MessageInProgressError extends Error {
   override readonly name = 'MessageInProgressError';
+  readonly code = 'IDEMPOTENCY_IN_PROGRESS';
 }
 
 /**
@@ -27,14 +30,17 @@ export class MessageInProgressError extends Error {
  */
 export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError';
+  readonly code = 'IDEMPOTENCY_LEASE_LOST';
 }
 
 /** The transaction took longer than the inbox can answer for; it was rolled back. */
 export class TransactionTooLongError extends Error {
   override readonly name = 'TransactionTooLongError';
+  readonly code = 'IDEMPOTENCY_TRANSACTION_TOO_LONG';
 }
 
 /** A declaration that cannot make its handler idempotent. Raised at start, before a message is taken. */
 export class InvalidIdempotentHandlerError extends Error {
   override readonly name = 'InvalidIdempotentHandlerError';
+  readonly code = 'IDEMPOTENCY_INVALID_HANDLER';
 }
