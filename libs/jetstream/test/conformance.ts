@@ -60,6 +60,8 @@ export function describeConformance(label: string, url: () => string): void {
     });
 
     const itSurvives = mode.forgets === undefined ? it : it.skip;
+    // Whoever wants batches in order is refused at start, which the suite of the modes shows.
+    const itBatches = mode.delivery === 'ordered' ? it.skip : it;
     const butFor = mode.forgets === undefined ? '' : ` (by nature not: ${mode.forgets})`;
 
     async function start(
@@ -308,6 +310,22 @@ export function describeConformance(label: string, url: () => string): void {
       await server.resume(durable);
       await waitFor('the others', () => seen.length === 3);
       expect(seen.toSorted()).toEqual([1, 2, 3]);
+    });
+
+    itBatches('isolates the poison member of a batch, and handles its neighbours', async () => {
+      const handled: unknown[] = [];
+      const { settled } = await start(
+        (payloads) => {
+          if ((payloads as unknown[]).includes(3)) throw new Error('poison');
+          handled.push(...(payloads as unknown[]));
+        },
+        { maxDeliver: 1, batch: { size: 4, lingerMs: 50 } },
+      );
+      await publish(1, 2, 3, 4);
+      await waitFor('every end', () => settled.length === 4);
+      await waitFor('the acks', async () => (await unacked()) === 0);
+      expect(handled.toSorted()).toEqual([1, 2, 4]);
+      expect((await letters()).map(({ data }) => Buffer.from(data).toString())).toEqual(['3']);
     });
 
     it('runs the processing hooks once for each attempt', async () => {

@@ -8,6 +8,7 @@ import {
   type HandlerOptions,
   type JetStreamOptions,
 } from '@slipstream/jetstream';
+import { createInbox } from '@nats-io/transport-node';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 
@@ -159,6 +160,30 @@ describe('delivery modes', () => {
       }
       await waitFor('every message', () => handled.length === 120);
       expect(handled).toEqual(numbers(120));
+    });
+
+    it.each<[string, (app: TestApp) => Promise<unknown>]>([
+      ['the next one shows the gap', () => publish('next')],
+      ['the connection comes back', ({ app }) => app.get(JetStreamConnection).nc.reconnect()],
+    ])('reads a message that was lost on its way as soon as %s', async (_, notice) => {
+      const seen: unknown[] = [];
+      const lost: unknown[] = [];
+      const app = await start({ delivery: 'ordered' }, (payload) => seen.push(payload));
+      const [consumer] = await bystander.consumers(stream.name);
+      // Whoever else pulls from the consumer takes what the server then counts as delivered.
+      const inbox = createInbox();
+      bystander.nc.subscribe(inbox, { callback: (__, message) => void lost.push(message.json()) });
+      const next = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${consumer?.name}`;
+      bystander.nc.publish(next, '{"batch":1,"expires":60000000000}', { reply: inbox });
+      await bystander.nc.flush();
+      for (let sent = 0; lost.length === 0; sent++) {
+        await publish(sent);
+        await waitFor('the message, here or there', () => seen.length + lost.length > sent);
+      }
+      const before = [...seen];
+      await notice(app);
+      await waitFor('the lost message', () => seen.includes(lost[0]));
+      expect(seen.slice(0, before.length + 1)).toEqual([...before, lost[0]]);
     });
 
     it('waits with what follows until the message before it was handled or dead-lettered', async () => {
