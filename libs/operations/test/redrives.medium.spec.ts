@@ -234,6 +234,36 @@ describe('a redrive', () => {
     expect(batches).toEqual([1]);
   });
 
+  it('reaches a handler that keeps an order, in the order of the dead letters', async () => {
+    const handled: string[] = [];
+    @Controller()
+    class Ordered {
+      @EventPattern(stream.subject('o'), {
+        durable: 'ordered',
+        maxDeliver: 1,
+        orderBy: ({ payload }) => String(payload),
+      })
+      on(@Payload() payload: string, @Ctx() { consumer }: JetStreamContext): void {
+        handled.push(`${consumer}:${payload}`);
+        if (isBroken) throw new TerminalError('broken');
+      }
+    }
+    await start(Ordered);
+    for (let index = 0; index < 20; index++) await server.publish(stream.subject('o'), `"${index}"`);
+    await server.deadLetters(stream.name, 20);
+    const { letters: found } = await letters.list(
+      { stream: stream.name, consumer: 'ordered' },
+      { limit: 20 },
+    );
+    expect(found).toHaveLength(20);
+    const sequences = found.map(({ sequence }) => sequence);
+    isBroken = false;
+    handled.length = 0;
+    expect(await redrives.redriveAll({ stream: stream.name }, ME)).toMatchObject({ done: 20, failures: [] });
+    await server.redriven(stream.name, 'ordered');
+    expect(handled).toEqual(sequences.map((sequence) => `ordered:${sequence - 1}`));
+  });
+
   it('reaches a raw handler with the original bytes', async () => {
     const bodies: string[] = [];
     @Controller()

@@ -60,13 +60,18 @@ function describeDurable({ stream, options, routes }: ConsumerPlan): DescribedDu
   };
 }
 
-function describeDelivery({ concurrency, batch, raw }: ConsumerPlan['options']): string {
+function describeDelivery(options: ConsumerPlan['options']): string {
+  const { concurrency, batch, raw, orderBy, partitions } = options;
   const unit = raw ? 'raw message' : 'message';
-  const many = (count: number, noun: string) =>
-    `${count} ${noun}${count === 1 ? '' : noun.endsWith('h') ? 'es' : 's'}`;
-  return batch
-    ? `${many(concurrency, 'batch')} of up to ${many(batch.size, unit)} at a time, waiting up to ${batch.lingerMs} ms for more`
-    : `${many(concurrency, unit)} at a time`;
+  const amount = batch
+    ? `${counted(concurrency, 'batch', 'batches')} of up to ${counted(batch.size, unit, `${unit}s`)} at a time, ` +
+      `waiting up to ${batch.lingerMs} ms for more`
+    : `${counted(concurrency, unit, `${unit}s`)} at a time`;
+  return orderBy ? `${amount}, in order per key, in ${partitions} partitions` : amount;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 function print(output: Output, described: readonly DescribedService[]): void {

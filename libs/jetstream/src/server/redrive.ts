@@ -29,10 +29,11 @@ export interface RedrivePlan extends ConsumerPlan {
 
 /** The consumer beside a durable through which one message reaches it again, and no other consumer. */
 export function redrivePlan(original: ConsumerPlan): RedrivePlan {
-  const { durable, concurrency, ackWaitMs, timeoutMs, batch } = original.options;
+  const { durable, concurrency, ackWaitMs, timeoutMs, batch, orderBy } = original.options;
   const options = resolveHandlerOptions({
     durable: redriveDurable(original.stream.name, durable),
-    concurrency: Math.min(concurrency, CONCURRENCY),
+    // What operators send again of one key comes in the order they sent it.
+    concurrency: orderBy ? 1 : Math.min(concurrency, CONCURRENCY),
     ackWaitMs,
     timeoutMs,
     // One message is a batch for those who want batches.
