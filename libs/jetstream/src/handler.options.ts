@@ -48,9 +48,9 @@ export interface HandlerOptions extends DeliveryOptions {
    */
   readonly ackWaitMs?: number;
   /**
-   * Milliseconds a handler may run before its signal is aborted and the message is tried again. May be longer than
-   * `ackWaitMs`, which then says how soon another process takes over after a crash.
-   * @default 20000
+   * Milliseconds a handler may run before its signal is aborted and the message is tried again. Below `ackWaitMs`: a
+   * process that cannot extend for a while must not see its work done a second time beside it.
+   * @default two thirds of `ackWaitMs`
    */
   readonly timeoutMs?: number;
   /** Hands over arrays instead of single messages. */
@@ -101,13 +101,13 @@ const DEFAULTS = {
   retryByError: [],
   terminalErrors: [],
   ackWaitMs: 30_000,
-  timeoutMs: 20_000,
   raw: false,
   partitions: 4,
 } as const;
 
 export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerOptions {
   const delivery = resolveDeliveryOptions(options);
+  const ackWaitMs = options.ackWaitMs ?? DEFAULTS.ackWaitMs;
   return {
     ...delivery,
     durable: options.durable,
@@ -116,8 +116,8 @@ export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerO
     backoffMs: options.backoffMs ?? DEFAULTS.backoffMs,
     retryByError: options.retryByError ?? DEFAULTS.retryByError,
     terminalErrors: options.terminalErrors ?? DEFAULTS.terminalErrors,
-    ackWaitMs: options.ackWaitMs ?? DEFAULTS.ackWaitMs,
-    timeoutMs: options.timeoutMs ?? DEFAULTS.timeoutMs,
+    ackWaitMs,
+    timeoutMs: options.timeoutMs ?? Math.ceil((ackWaitMs * 2) / 3),
     raw: options.raw ?? DEFAULTS.raw,
     batch: options.batch,
     orderBy: options.orderBy,
@@ -133,6 +133,9 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
   }
   for (const field of ['concurrency', 'maxDeliver', 'ackWaitMs', 'timeoutMs'] as const) {
     if (!isPositiveInteger(options[field])) problems.push(`${field} must be a whole number above 0`);
+  }
+  if (options.timeoutMs >= options.ackWaitMs) {
+    problems.push(`timeoutMs (${options.timeoutMs}) must be shorter than ackWaitMs (${options.ackWaitMs})`);
   }
   problems.push(...findRetryProblems(options), ...findDeliveryProblems(options));
   if (options.batch && !isPositiveInteger(options.batch.size)) {

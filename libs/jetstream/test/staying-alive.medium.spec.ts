@@ -100,25 +100,25 @@ describe('a consumer', () => {
     own = undefined;
   });
 
-  it('keeps what runs longer than the ack wait, and what waits behind it', async () => {
+  it('keeps what waits and then runs, together for longer than the ack wait', async () => {
     const seen: unknown[] = [];
-    const options = { durable, concurrency: 1, ackWaitMs: 300, timeoutMs: 10_000 };
+    const options = { durable, concurrency: 1, ackWaitMs: 800, timeoutMs: 799 };
     await start(
       handler(stream.subject('a'), options, async (payload) => {
         seen.push(payload);
-        await pause(1_000);
+        await pause(500);
       }),
     );
-    for (const n of [1, 2]) await publish(n);
-    await waitFor('both acks', settledAll(2));
-    expect(seen).toEqual([1, 2]);
+    for (const n of [1, 2, 3, 4]) await publish(n);
+    await waitFor('all acks', settledAll(4));
+    expect(seen).toEqual([1, 2, 3, 4]);
     const { delivered } = await position();
-    expect(delivered).toMatchObject({ consumer_seq: 2, stream_seq: 2 });
+    expect(delivered).toMatchObject({ consumer_seq: 4, stream_seq: 4 });
   });
 
   it('keeps the members of a batch that are run one by one for longer than the ack wait', async () => {
     const alone: unknown[] = [];
-    const options = { durable, ackWaitMs: 300, timeoutMs: 10_000, batch: { size: 3, lingerMs: 1_000 } };
+    const options = { durable, ackWaitMs: 500, timeoutMs: 499, batch: { size: 3, lingerMs: 1_000 } };
     await start(
       handler(stream.subject('a'), options, async (payloads) => {
         const members = payloads as unknown[];

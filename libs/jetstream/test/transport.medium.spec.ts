@@ -390,6 +390,11 @@ describe('JetStream transport', () => {
   });
 
   it.each<[string, HandlerOptions, RegExp]>([
+    [
+      'an ack wait shorter than the time-out',
+      { durable: 'd', timeoutMs: 30_000 },
+      /must be shorter than ackWaitMs/,
+    ],
     ['no time', { durable: 'd', timeoutMs: 0 }, /timeoutMs must be a whole number above 0/],
     ['a durable with a dot', { durable: 'a.b' }, /durable "a\.b" must be/],
     ['no concurrency', { durable: 'd', concurrency: 0 }, /concurrency must be a whole number above 0/],
