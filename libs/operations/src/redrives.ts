@@ -6,8 +6,6 @@ import { BodyGoneError, UnknownOriginError } from './operations-errors.js';
 import { Recorder, type Operator } from './operations-record.js';
 import { requireRedrives } from './server-state.js';
 
-/** Dead letters that are dealt with at the same time when many are asked for. */
-const CHUNK_SIZE = 100;
 const MESSAGE_NOT_FOUND = [10_037, 10_043, 10_057];
 const TOKEN = /^[^\s.*>]+$/;
 
@@ -148,13 +146,8 @@ export class Redrives {
         failures.push({ id: stored.letter.id, error: error as Error });
       }
     };
-    let chunk: StoredDeadLetter[] = [];
-    for await (const stored of this.letters.read(filter)) {
-      if (chunk.push(stored) < CHUNK_SIZE) continue;
-      await Promise.all(chunk.map(handle));
-      chunk = [];
-    }
-    await Promise.all(chunk.map(handle));
+    // One after the other: several at once could be stored in another order, which a handler with `orderBy` relies on.
+    for await (const stored of this.letters.read(filter)) await handle(stored);
     return { ...counts, failures };
   }
 
