@@ -24,7 +24,7 @@ export class AppModule {
         ServiceModule.forRoot({
           name: declaration.name,
           config,
-          schema: 'audit',
+          schema: declaration.schema,
           migrations: [CreateAuditSegments1763900000002],
         }),
       ],

@@ -17,7 +17,7 @@ export class AppModule {
         ServiceModule.forRoot({
           name: declaration.name,
           config,
-          schema: 'inventory',
+          schema: declaration.schema,
           migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         outboxModule(config),

@@ -22,7 +22,7 @@ export class AppModule {
         ServiceModule.forRoot({
           name: declaration.name,
           config,
-          schema: 'orders',
+          schema: declaration.schema,
           acceptsWithoutBroker: true,
           migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),

@@ -23,7 +23,7 @@ export class AppModule {
         ServiceModule.forRoot({
           name: declaration.name,
           config,
-          schema: 'payments',
+          schema: declaration.schema,
           migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
         }),
         outboxModule(config),

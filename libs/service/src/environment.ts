@@ -21,13 +21,18 @@ export const streamEnvironment = z.object({
   STREAM_MAX_BYTES: z.coerce.number().int().min(1_048_576).optional(),
 });
 
-/** Variables every service reads. */
-export const serviceEnvironment = streamEnvironment.extend({
-  /** Comma-separated NATS servers. */
-  NATS_URL: z.string().min(1).default('nats://localhost:4222'),
+/** Where the services keep what is theirs; also the operator's tools read it. */
+export const databaseEnvironment = z.object({
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
     .default('postgres://postgres@localhost:5432/slipstream'),
+});
+
+/** Variables every service reads. */
+export const serviceEnvironment = streamEnvironment.extend({
+  ...databaseEnvironment.shape,
+  /** Comma-separated NATS servers. */
+  NATS_URL: z.string().min(1).default('nats://localhost:4222'),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** `bind` creates and changes no stream or consumer, and needs no permission to. */
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),

@@ -1,3 +1,8 @@
-export { serviceEnvironment, streamEnvironment, type ServiceEnvironment } from './environment.js';
+export {
+  databaseEnvironment,
+  serviceEnvironment,
+  streamEnvironment,
+  type ServiceEnvironment,
+} from './environment.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';
 export { outboxModule } from './outbox.js';
