@@ -1,59 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, headers as createHeaders, type NatsConnection } from '@nats-io/transport-node';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { claimFreePorts, type ClaimedPort } from '../../tools/process/free-ports.ts';
-import { guard } from '../../tools/process/guard.ts';
-import { startNatsServer } from '../../tools/servers/nats.ts';
-import type { RunningServer } from '../../tools/servers/running-server.ts';
-import { buildApps } from '../../tools/stack/build.ts';
-import { entryFileOf } from '../../tools/stack/units.ts';
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Document {
-  readonly version: number;
-  readonly kind: string;
-  readonly data: Record<string, unknown>;
-}
+import { CommandLine } from './command-line.ts';
 
 // Every command is a process that loads its libraries, also on a machine that does something else.
 jest.setTimeout(240_000);
 
 describe('the command line', () => {
-  let directory: string;
-  let ports: ClaimedPort[];
-  let server: RunningServer;
+  let commands: CommandLine;
   let nc: NatsConnection;
   let manager: JetStreamManager;
 
-  /** Runs the built app as a child, without a terminal. */
-  async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-    const child = spawn(process.execPath, [entryFileOf('cli'), ...args], {
-      env: { PATH: process.env.PATH, NATS_URL: server.url, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
-    return { code, stdout, stderr };
-  }
-
-  async function json(...args: string[]): Promise<Document & { code: number | null }> {
-    const { code, stdout } = await cli([...args, '--json']);
-    return { code, ...(JSON.parse(stdout) as Document) };
-  }
+  const cli = (...call: Parameters<CommandLine['run']>) => commands.run(...call);
+  const json = (...args: string[]) => commands.json(...args);
 
   /** A dead letter as the transport writes it. Returns its id. */
   async function deadLetter(
@@ -87,28 +48,14 @@ describe('the command line', () => {
   }
 
   beforeAll(async () => {
-    const binary = process.env.NATS_SERVER_BIN;
-    if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
-    await buildApps(['cli']);
-    directory = mkdtempSync(join(tmpdir(), 'slipstream-cli-'));
-    guard.removeAtExit(directory);
-    ports = await claimFreePorts(1);
-    server = await startNatsServer({
-      binary,
-      port: ports[0]?.port ?? 0,
-      storeDir: join(directory, 'jetstream'),
-      logFile: join(directory, 'nats.log'),
-    });
-    nc = await connect({ servers: server.url });
+    commands = await CommandLine.start();
+    nc = await connect({ servers: commands.natsUrl });
     manager = await jetstreamManager(nc);
   }, 300_000);
 
   afterAll(async () => {
     await nc.close();
-    await server.stop();
-    for (const port of ports) port.release();
-    await rm(directory, { recursive: true, force: true });
-    guard.keep(directory);
+    await commands.stop();
   });
 
   it('says what services handle without a server', async () => {
@@ -222,7 +169,7 @@ describe('the command line', () => {
 
   it('redrives an edited body from a file', async () => {
     const id = await deadLetter('{"order":"wrong"}');
-    const file = join(directory, 'body.json');
+    const file = join(commands.directory, 'body.json');
     writeFileSync(file, '{"order":"right"}');
     expect((await cli(['dlq', 'redrive', id, '--body', file])).code).toBe(0);
     const { state } = await manager.streams.info('OPERATIONS');

@@ -14,12 +14,7 @@ import { declaration as orderService } from '../../order-service/src/declaration
 import { declaration as paymentService } from '../../payment-service/src/declaration.js';
 
 /** Every service of this repository that handles messages. */
-export const services: readonly ServiceDeclaration[] = [
-  orderService,
-  paymentService,
-  inventoryService,
-  auditService,
-];
+export const services = [orderService, paymentService, inventoryService, auditService];
 
 /** The durables of a service, with their handlers' options. */
 export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {

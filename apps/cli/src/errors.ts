@@ -1,5 +1,6 @@
 import { PermissionViolationError, RequestError } from '@nats-io/transport-node';
 import { JetStreamError } from '@nats-io/jetstream';
+import { PublishError } from '@slipstream/jetstream';
 import { OperationError } from '@slipstream/operations';
 
 /** No server answers at the address, or it does not let us in. */
@@ -10,6 +11,20 @@ export class UnreachableError extends OperationError {
     super(
       `NATS at ${server} cannot be used: ${reasonOf(cause)}`,
       'Start it with "npm start", or name another with --server or NATS_URL.',
+      { cause },
+    );
+  }
+}
+
+/** No PostgreSQL answers at `DATABASE_URL`, or it does not let us in. */
+export class DatabaseUnreachableError extends OperationError {
+  readonly code = 'CLI_DATABASE_UNREACHABLE';
+
+  /** @param cause its message may hold an address, never a password */
+  constructor(cause: unknown) {
+    super(
+      `the database cannot be used: ${reasonOf(cause)}`,
+      'Name the one of the services with DATABASE_URL.',
       { cause },
     );
   }
@@ -44,7 +59,8 @@ export function describeFailure(error: unknown): Failure {
     };
   }
   const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof JetStreamError ? 'CLI_SERVER_REFUSED' : 'CLI_FAILED';
+  const code =
+    error instanceof JetStreamError || error instanceof PublishError ? 'CLI_SERVER_REFUSED' : 'CLI_FAILED';
   return { code, message, nextStep: '' };
 }
 

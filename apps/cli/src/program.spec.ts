@@ -29,6 +29,10 @@ describe('a command that is called wrongly', () => {
     [['dlq', 'redrive', '--all', '--body', 'file'], '--body goes with one dead letter only'],
     [['replay', 'ORDERS', 'x', '--from', '2026-11-23'], 'a time with its zone'],
     [['replay', 'ORDERS', 'x', '--from', '2026-11-23T12:00:00'], 'a time with its zone'],
+    [['outbox', 'set-aside'], "required option '--service <name>'"],
+    [['outbox', 'requeue', '--service', 'order-service'], 'Give one id, or --all'],
+    [['outbox', 'requeue', 'x', '--service', 'order-service'], 'x is not an id'],
+    [['outbox', 'republish', '--service', 'order-service', '--since', 'noon'], 'a time with its zone'],
     [['describe', 'nobody'], 'order-service'],
   ])('%j says what is meant', async (args, expected) => {
     expect(await refuse(...args)).toContain(expected);

@@ -61,6 +61,11 @@ export class JetStreamConnection implements OnApplicationShutdown {
     }
   }
 
+  /** Works with a connection that somebody else opened and will close. */
+  static over(nc: NatsConnection): JetStreamConnection {
+    return new JetStreamConnection(nc, 1, undefined);
+  }
+
   manager(): Promise<JetStreamManager> {
     return jetstreamManager(this.nc, { checkAPI: false });
   }

@@ -68,6 +68,7 @@ export {
 export type { DecodedMessage, EncodedMessage, MessageCodec } from './codec.js';
 export { jsonCodec } from './codec.js';
 
+export { matches as matchesSubject } from './subject.js';
 export { deadLetterStream, type StreamDefinition, type StreamLimits } from './topology/stream-definition.js';
 export { StreamIndex, type StreamFindings, type StreamSearch } from './stream-index.js';
 export { Topology } from './topology/topology.js';
