@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { BatchedOutput } from './batched-output.js';
 import { PrettyStream } from './pretty-stream.js';
+import { currentRequest } from './request-log.js';
 import { timestampFragment } from './timestamp.js';
 
 /** What the log is configured by. */
@@ -13,6 +14,8 @@ export interface LogEnvironment {
 
 const DEFAULT_LEVEL = 'info';
 const LEVELS = new Set(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
+
+const NOTHING = {};
 
 const SECRETS = ['authorization', 'cookie', '["set-cookie"]', '["proxy-authorization"]', '["x-api-key"]'];
 
@@ -35,6 +38,9 @@ export function createLog(
       timestamp: timestampFragment,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: secretPaths(), censor: '[redacted]' },
+      mixin: () => currentRequest() ?? NOTHING,
+      mixinMergeStrategy: (fields: object, request: object) =>
+        request === NOTHING ? fields : { ...request, ...fields },
     },
     destination,
   );

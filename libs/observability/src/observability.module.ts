@@ -1,12 +1,15 @@
-import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { Global, Inject, Module, type DynamicModule, type NestModule } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import type { FastifyInstance } from 'fastify';
 import { LoggerModule } from 'nestjs-pino';
+import type { Logger } from 'pino';
 import { register } from 'prom-client';
 import { InboxObserver } from './inbox.observer.js';
 import { createLog } from './log.js';
 import { MessageObserver } from './message.observer.js';
 import { MetricsController } from './metrics.controller.js';
-import { LOGGED_ROUTES, requestLogOptions } from './request-log.js';
+import { logRequests, nestLogOptions } from './request-log.js';
 import { transportMetrics } from './transport-metrics.js';
 
 export interface ObservabilityOptions {
@@ -14,19 +17,26 @@ export interface ObservabilityOptions {
   readonly service: string;
 }
 
+const LOG = Symbol('Log');
+
 /** One of the metrics that prom-client collects by default; present means they are registered. */
 const DEFAULT_METRIC = 'process_cpu_user_seconds_total';
 
 /** Logs, `GET /metrics` and the injectable `MessageObserver` of an app. Import it once, in the root module. */
 @Global()
 @Module({})
-export class ObservabilityModule {
+export class ObservabilityModule implements NestModule {
+  constructor(
+    private readonly host: HttpAdapterHost,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
   static forRoot(options: ObservabilityOptions): DynamicModule {
     const log = createLog(options.service);
     return {
       module: ObservabilityModule,
       imports: [
-        LoggerModule.forRoot({ pinoHttp: { ...requestLogOptions(), logger: log }, forRoutes: LOGGED_ROUTES }),
+        LoggerModule.forRoot(nestLogOptions(log)),
         PrometheusModule.register({
           controller: MetricsController,
           path: '/metrics',
@@ -36,10 +46,17 @@ export class ObservabilityModule {
         }),
       ],
       providers: [
+        { provide: LOG, useValue: log },
         { provide: MessageObserver, useFactory: () => new MessageObserver(log, transportMetrics()) },
         { provide: InboxObserver, useFactory: () => new InboxObserver(log, register) },
       ],
       exports: [MessageObserver, InboxObserver],
     };
+  }
+
+  configure(): void {
+    if (this.host.httpAdapter?.getType() === 'fastify') {
+      logRequests(this.host.httpAdapter.getInstance<FastifyInstance>(), this.log);
+    }
   }
 }

@@ -1,43 +1,65 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Options } from 'pino-http';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Params } from 'nestjs-pino';
+import type { Logger } from 'pino';
 
-const UNLOGGED_PATHS = /^\/(health|metrics)(\/|\?|$)/;
+const UNLOGGED_PATHS = /^\/(health|metrics)(\/|$)/;
 
-/** Routes whose requests are logged: all. The default of nestjs-pino, `{/*splat}`, matches none in the fastify adapter. */
-export const LOGGED_ROUTES = ['*path'];
+const handled = new AsyncLocalStorage<FastifyRequest>();
 
-/** One line per request with its id, method, path, status and duration; bodies and headers are never logged. */
-export function requestLogOptions(): Options {
+/** Has Nest log to `log`, without the middleware of nestjs-pino, which would make a logger for every request. */
+export function nestLogOptions(log: Logger): Params {
   return {
-    autoLogging: { ignore: (request) => UNLOGGED_PATHS.test(pathOf(request)) },
-    customLogLevel: (_request, response, error) =>
-      error !== undefined || response.statusCode >= 500 ? 'error' : 'info',
-    customSuccessMessage: (_request, response) =>
-      response.writableEnded ? 'request handled' : 'request aborted',
-    customErrorMessage: () => 'request failed',
-    // The error of a 5xx is logged where it is caught; pino-http would add an invented one.
-    customErrorObject: (_request, _response, _error, value: Record<string, unknown>) => omitError(value),
-    customAttributeKeys: { responseTime: 'duration_ms' },
-    wrapSerializers: false,
-    serializers: {
-      req: (request: IncomingMessage & { id?: unknown }) => ({
-        id: request.id,
-        method: request.method,
-        path: pathOf(request),
-      }),
-      res: (response: ServerResponse) => ({ status: response.statusCode }),
-    },
+    pinoHttp: { logger: log, wrapSerializers: false, serializers: { req: (req: unknown) => req } },
+    forRoutes: [],
   };
 }
 
-/** Path without the query: a query may hold what does not belong into a log. */
-function pathOf(request: IncomingMessage & { originalUrl?: string }): string {
-  const url = request.originalUrl ?? request.url ?? '';
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+/** What a log line says about the request during which it is written; undefined outside of requests. */
+export function currentRequest(): { readonly req: object } | undefined {
+  const request = handled.getStore();
+  return request && { req: describe(request) };
 }
 
-function omitError(value: Record<string, unknown>): Record<string, unknown> {
-  const { err: _err, ...rest } = value;
-  return rest;
+/**
+ * Writes one line per request with its id, method, path, status and duration; bodies and headers are never logged. Lines
+ * of a log made by `createLog` that are written while a request is handled name it.
+ */
+export function logRequests(instance: FastifyInstance, parent: Logger): void {
+  // No header is in these lines; looking for secrets in them would take longer than writing them.
+  const log = parent.child({}, { redact: [] });
+  instance.addHook('onRequest', (request, { raw: response }, done) => {
+    if (!UNLOGGED_PATHS.test(pathOf(request))) {
+      const startedAt = performance.now();
+      // Comes last, also when the client went away.
+      response.on('close', () => write(log, request, response, performance.now() - startedAt));
+    }
+    done();
+  });
+  // Not earlier: a body ends in an event of the socket, which is not of the context in which the request began.
+  instance.addHook('preValidation', (request, _reply, done) => handled.run(request, done));
+}
+
+function write(log: Logger, request: FastifyRequest, response: ServerResponse, durationMs: number): void {
+  const isFailed = response.statusCode >= 500;
+  const level = isFailed ? 'error' : 'info';
+  if (!log.isLevelEnabled(level)) return;
+  const outcome = isFailed ? 'failed' : response.writableEnded ? 'handled' : 'aborted';
+  const line = {
+    req: describe(request),
+    res: { status: response.statusCode },
+    duration_ms: Math.round(durationMs * 1_000) / 1_000,
+  };
+  log[level](line, `request ${outcome}`);
+}
+
+function describe(request: FastifyRequest): object {
+  return { id: request.id, method: request.method, path: pathOf(request) };
+}
+
+/** Path without the query: a query may hold what does not belong into a log. */
+function pathOf({ originalUrl }: FastifyRequest): string {
+  const query = originalUrl.indexOf('?');
+  return query === -1 ? originalUrl : originalUrl.slice(0, query);
 }
