@@ -22,7 +22,7 @@ export { RequestContext } from './requests/request.context.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 export { ErrorIdentityFilter } from './server/error-identity.filter.js';
 export { ServerGaveUpError } from './server/advisory-sweeper.js';
-export { OrderNotSupportedError } from './server/ordered-plan.js';
+export { OrderNotSupportedError } from './server/keyed-plan.js';
 export { OrderingKeyError, type OrderedMessage } from './server/ordering-key.js';
 export { JetStreamServer } from './server/jetstream.server.js';
 export {

@@ -7,11 +7,11 @@ import type { DeliveryProcessor } from './delivery-processor.js';
 import { parseDeliveryInfo } from './delivery-info.js';
 import type { DeliverySource, SourceListener } from './delivery-source.js';
 import { HeldDeliveries, type Delivery } from './held-deliveries.js';
+import { keepTrying } from './keep-trying.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
 const WATCH_INTERVAL_MS = 1_000;
-const RECOVERY_DELAYS_MS = [100, 250, 500, 1_000, 2_000, 5_000];
 
 /**
  * Keeps one consumer busy: takes from its source what it is free for, starts at most `concurrency` units of work, extends
@@ -264,27 +264,21 @@ export class ConsumerLoop {
     if (this.state !== 'running') return;
     this.state = 'stalled';
     this.logger.warn({ consumer: this.durable, reason }, 'consumer stalled, restoring it');
-    for (let round = 0; this.isStalled(); round++) {
-      await delay(RECOVERY_DELAYS_MS[Math.min(round, RECOVERY_DELAYS_MS.length - 1)] ?? 0);
-      if (!this.isStalled()) return;
-      try {
+    await keepTrying(
+      () => this.isStalled(),
+      async () => {
         await this.source.restore();
         // A stop that came meanwhile must not be undone.
         if (!this.isStalled()) return;
         this.state = 'running';
         this.schedule();
         this.logger.log({ consumer: this.durable }, 'consumer restored');
-      } catch (error) {
-        this.logger.warn({ err: error, consumer: this.durable }, 'consumer not restored yet');
-      }
-    }
+      },
+      (error) => this.logger.warn({ err: error, consumer: this.durable }, 'consumer not restored yet'),
+    );
   }
 
   private isStalled(): boolean {
     return this.state === 'stalled';
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -26,8 +26,8 @@ import { Quarantine } from './quarantine.js';
 import { redriveDurable, redrivePlan } from './redrive.js';
 import { Settler } from './settle.js';
 import { HoldingSettler } from './holding-settler.js';
-import { OrderedConsumer } from './ordered-consumer.js';
-import { assertOrderable, serverPlans } from './ordered-plan.js';
+import { KeyedConsumer } from './keyed-consumer.js';
+import { assertOrderable, serverPlans } from './keyed-plan.js';
 import { OrderingKeys } from './ordering-key.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
 
@@ -52,7 +52,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private readonly requests: RequestRegistration[] = [];
   private responders: Responder[] = [];
   private plans: ConsumerPlan[] = [];
-  private loops: (ConsumerLoop | OrderedConsumer)[] = [];
+  private loops: (ConsumerLoop | KeyedConsumer)[] = [];
   private stopping: Promise<void> | undefined;
   private hasProcessingHook = false;
 
@@ -95,7 +95,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       const attempts = await AttemptLedger.open(() => topology.openAttempts());
       this.loops = [
         ...[...this.plans, ...sweeping].map((plan) =>
-          plan.options.orderBy ? this.createOrdered(plan, attempts) : this.createLoop(plan, plan, attempts),
+          plan.options.orderBy ? this.createKeyed(plan, attempts) : this.createLoop(plan, plan, attempts),
         ),
         ...redrives.map((plan) => this.createLoop(plan, plan.original, attempts)),
       ];
@@ -155,11 +155,11 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   positions(): Promise<ConsumerPosition[]> {
     const declared = this.loops.filter(({ plan }) => this.plans.includes(plan));
     return this.parts.topology.positions(
-      declared.flatMap((loop) => (loop instanceof OrderedConsumer ? loop.consumers : [loop])),
+      declared.flatMap((loop) => (loop instanceof KeyedConsumer ? loop.consumers : [loop])),
     );
   }
 
-  private loopsOf(durable: string): (ConsumerLoop | OrderedConsumer)[] {
+  private loopsOf(durable: string): (ConsumerLoop | KeyedConsumer)[] {
     const names = this.plans
       .filter(({ options }) => options.durable === durable)
       .flatMap(({ stream }) => [durable, redriveDurable(stream.name, durable)]);
@@ -199,7 +199,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     );
   }
 
-  private createOrdered(plan: ConsumerPlan, attempts: AttemptLedger): OrderedConsumer {
+  private createKeyed(plan: ConsumerPlan, attempts: AttemptLedger): KeyedConsumer {
     const { options, connection, topology } = this.parts;
     const settler = new HoldingSettler(connection.nc);
     const keys = new OrderingKeys(plan.options, options.codec);
@@ -212,7 +212,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     });
     const restoreConsumer = (share: ConsumerPlan) => topology.restoreConsumer(share);
     const { quarantine } = this;
-    return new OrderedConsumer(plan, { connection, keys, settler, processor, quarantine, restoreConsumer });
+    return new KeyedConsumer(plan, { connection, keys, settler, processor, quarantine, restoreConsumer });
   }
 
   private sweeper(): AdvisorySweeper {

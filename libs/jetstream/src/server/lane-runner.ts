@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { DeliveryProcessor } from './delivery-processor.js';
 import type { HoldingSettler } from './holding-settler.js';
 import { LaneScheduler } from './lanes.js';
-import type { OrderedDelivery } from './ordered-delivery.js';
+import type { KeyedDelivery } from './keyed-delivery.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
@@ -17,11 +17,11 @@ export interface RunnerParts {
 
 export interface RunnerListener {
   /** False when the delivery must be given back instead of being tried again here. */
-  mayRetry(delivery: OrderedDelivery): boolean;
+  mayRetry(delivery: KeyedDelivery): boolean;
   /** A delivery waits for its next attempt, under a new face. */
-  onRetry(next: OrderedDelivery): void;
+  onRetry(next: KeyedDelivery): void;
   /** A delivery left its lane. */
-  onEnd(delivery: OrderedDelivery, isSettled: boolean): void;
+  onEnd(delivery: KeyedDelivery, isSettled: boolean): void;
   /** Something may start. */
   onFree(): void;
 }
@@ -32,8 +32,8 @@ export interface RunnerListener {
  */
 export class LaneRunner {
   private readonly logger = new Logger(LaneRunner.name);
-  private readonly lanes: LaneScheduler<OrderedDelivery>;
-  private readonly retries = new Map<OrderedDelivery, NodeJS.Timeout>();
+  private readonly lanes: LaneScheduler<KeyedDelivery>;
+  private readonly retries = new Map<KeyedDelivery, NodeJS.Timeout>();
   private idle: (() => void) | undefined;
 
   constructor(
@@ -44,7 +44,7 @@ export class LaneRunner {
     this.lanes = new LaneScheduler(plan.options.partitions, plan.options.concurrency);
   }
 
-  add(delivery: OrderedDelivery): void {
+  add(delivery: KeyedDelivery): void {
     this.lanes.add(delivery);
   }
 
@@ -85,7 +85,7 @@ export class LaneRunner {
     clearTimeout(timer);
   }
 
-  private async run(delivery: OrderedDelivery): Promise<void> {
+  private async run(delivery: KeyedDelivery): Promise<void> {
     const retryMs = await this.process(delivery);
     if (retryMs === undefined) {
       // The next of the key starts when the ack is on its way: a kill in between would run this one after the next.
@@ -102,7 +102,7 @@ export class LaneRunner {
   }
 
   /** Resolves with the milliseconds after which the message must be run again, if it must. */
-  private async process(delivery: OrderedDelivery): Promise<number | undefined> {
+  private async process(delivery: KeyedDelivery): Promise<number | undefined> {
     const { processor, quarantine, settler } = this.parts;
     try {
       // It may have waited: the server must not give it away while it runs.
@@ -122,12 +122,12 @@ export class LaneRunner {
     }
   }
 
-  private end(delivery: OrderedDelivery, isSettled: boolean): void {
+  private end(delivery: KeyedDelivery, isSettled: boolean): void {
     this.lanes.finish(delivery);
     this.listener.onEnd(delivery, isSettled);
   }
 
-  private retryLater(delivery: OrderedDelivery, delayMs: number): void {
+  private retryLater(delivery: KeyedDelivery, delayMs: number): void {
     const next = delivery.again();
     this.lanes.defer(delivery, next);
     this.listener.onRetry(next);

@@ -1,6 +1,6 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { readHeaders } from './headers.js';
-import { PIN_GROUP } from './ordered-plan.js';
+import { PIN_GROUP } from './keyed-plan.js';
 
 const LONGEST_HEARTBEAT_MS = 3_000;
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy, type ConsumerConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { deliverSubjectOf, type StartPosition } from '../delivery-options.js';
-import { pinnedConfig } from '../server/ordered-plan.js';
+import { pinnedConfig } from '../server/keyed-plan.js';
 import type { ConsumerPlan } from '../server/routes.js';
 
 /** How long the server keeps the consumer of a process that was killed. */

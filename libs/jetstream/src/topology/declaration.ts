@@ -11,7 +11,7 @@ import { isEphemeral } from '../delivery-options.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions, HandlerOverrides } from '../handler.options.js';
 import { sweeperPlan } from '../server/advisory-sweeper.js';
-import { serverPlans } from '../server/ordered-plan.js';
+import { serverPlans } from '../server/keyed-plan.js';
 import { redrivePlan } from '../server/redrive.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from '../server/routes.js';
 import type { ConsumerSettings } from './compare-consumers.js';

@@ -4,8 +4,8 @@ import { Logger } from '@nestjs/common';
 import type { JetStreamConnection } from '../connection.js';
 import { parseDeliveryInfo, type DeliveryInfo } from './delivery-info.js';
 import type { HoldingSettler } from './holding-settler.js';
-import { OrderedDelivery } from './ordered-delivery.js';
-import { orderedWindowOf, PIN_GROUP, pinTimeoutMs } from './ordered-plan.js';
+import { KeyedDelivery } from './keyed-delivery.js';
+import { keyedWindowOf, PIN_GROUP, pinTimeoutMs } from './keyed-plan.js';
 import { partitionOf, type OrderingKeys } from './ordering-key.js';
 import { PinnedPull } from './pinned-pull.js';
 import type { ConsumerPlan } from './routes.js';
@@ -21,7 +21,7 @@ type PinnedConsumerInfo = ConsumerInfo & {
 
 export interface PartitionListener {
   /** A message of this partition came; its lane may be closed. */
-  onDelivery(delivery: OrderedDelivery): void;
+  onDelivery(delivery: KeyedDelivery): void;
   /** Everything older is at hand: lanes may start. */
   onOpen(track: number): void;
   onClose(track: number): void;
@@ -45,12 +45,12 @@ export interface PartitionParts {
  * Then nothing starts until everything that was delivered and not settled has come here: the server brings new messages
  * before it repeats the older ones of a dead process.
  */
-export class OrderedPartition {
-  private readonly logger = new Logger(OrderedPartition.name);
+export class KeyedPartition {
+  private readonly logger = new Logger(KeyedPartition.name);
   private readonly pull: PinnedPull;
   private readonly window: number;
   private readonly maxBytes: number;
-  private readonly held = new Map<number, OrderedDelivery>();
+  private readonly held = new Map<number, KeyedDelivery>();
   /** Messages of other partitions that came while it was closed; acked then, they would blur what is missing. */
   private readonly passing = new Map<number, Msg>();
   /** Time of storage by sequence of what was settled here last: an ack that was lost must not run it twice. */
@@ -71,7 +71,7 @@ export class OrderedPartition {
     private readonly listener: PartitionListener,
   ) {
     const { options, stream } = plan;
-    this.window = orderedWindowOf(options);
+    this.window = keyedWindowOf(options);
     this.maxBytes = MAX_HELD_BYTES / options.partitions;
     const { nc, inboxPrefix } = parts.connection;
     this.pull = new PinnedPull(
@@ -102,7 +102,7 @@ export class OrderedPartition {
     return this.pull.isSilent;
   }
 
-  deliveries(): Iterable<OrderedDelivery> {
+  deliveries(): Iterable<KeyedDelivery> {
     return this.held.values();
   }
 
@@ -118,17 +118,17 @@ export class OrderedPartition {
   }
 
   /** True while the delivery may be tried again here. */
-  owns({ place }: OrderedDelivery): boolean {
+  owns({ place }: KeyedDelivery): boolean {
     return this.isHeld && place.tenure === this.tenure;
   }
 
   /** Puts a delivery in the place of the one it repeats. */
-  replace(delivery: OrderedDelivery): void {
+  replace(delivery: KeyedDelivery): void {
     this.held.set(delivery.sequence, delivery);
   }
 
   /** The delivery was settled, or given back. */
-  letGo(delivery: OrderedDelivery, isSettled: boolean): void {
+  letGo(delivery: KeyedDelivery, isSettled: boolean): void {
     if (this.held.delete(delivery.sequence)) this.heldBytes -= delivery.bytes;
     if (!isSettled) return;
     this.settled.set(delivery.sequence, delivery.info.timestampMs);
@@ -197,7 +197,7 @@ export class OrderedPartition {
   }
 
   private hold(message: Msg, info: DeliveryInfo, key: string): void {
-    const delivery = new OrderedDelivery(message, info, { key, track: this.track, tenure: this.tenure });
+    const delivery = new KeyedDelivery(message, info, { key, track: this.track, tenure: this.tenure });
     this.held.set(delivery.sequence, delivery);
     this.heldBytes += delivery.bytes;
     this.listener.onDelivery(delivery);

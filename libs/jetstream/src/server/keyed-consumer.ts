@@ -2,24 +2,24 @@ import { Logger } from '@nestjs/common';
 import type { ConsumerLiveness } from '../observer.js';
 import { keepTrying } from './keep-trying.js';
 import { LaneRunner, type RunnerParts } from './lane-runner.js';
-import type { OrderedDelivery } from './ordered-delivery.js';
-import { OrderedPartition, type PartitionParts } from './ordered-partition.js';
-import { serverPlans } from './ordered-plan.js';
+import type { KeyedDelivery } from './keyed-delivery.js';
+import { KeyedPartition, type PartitionParts } from './keyed-partition.js';
+import { serverPlans } from './keyed-plan.js';
 import { PinBalance } from './pin-balance.js';
 import type { LocatedConsumer } from '../topology/topology.js';
 import type { ConsumerPlan } from './routes.js';
 
-export interface OrderedParts extends PartitionParts, RunnerParts {
+export interface KeyedParts extends PartitionParts, RunnerParts {
   readonly restoreConsumer: (plan: ConsumerPlan) => Promise<void>;
 }
 
 /**
- * Keeps one ordered durable busy: takes its share of the partitions, runs what they bring in lanes, extends the ack wait
+ * Keeps one durable with `orderBy` busy: takes its share of the partitions, runs what they bring in lanes, extends the ack wait
  * of all it holds, and comes back by itself when the server lost a consumer.
  */
-export class OrderedConsumer {
-  private readonly logger = new Logger(OrderedConsumer.name);
-  private readonly partitions: readonly OrderedPartition[];
+export class KeyedConsumer {
+  private readonly logger = new Logger(KeyedConsumer.name);
+  private readonly partitions: readonly KeyedPartition[];
   private readonly runner: LaneRunner;
   private readonly balance: PinBalance;
   private state: ConsumerLiveness['state'] = 'stopped';
@@ -30,7 +30,7 @@ export class OrderedConsumer {
 
   constructor(
     readonly plan: ConsumerPlan,
-    private readonly parts: OrderedParts,
+    private readonly parts: KeyedParts,
   ) {
     const { durable } = plan.options;
     this.runner = new LaneRunner(plan, parts, {
@@ -41,7 +41,7 @@ export class OrderedConsumer {
     });
     this.partitions = serverPlans(plan).map(
       (share, track) =>
-        new OrderedPartition(share, track, durable, parts, {
+        new KeyedPartition(share, track, durable, parts, {
           onDelivery: (delivery) => this.enqueue(delivery),
           onOpen: () => this.open(track),
           onClose: () => this.runner.close(track),
@@ -146,14 +146,14 @@ export class OrderedConsumer {
     return done;
   }
 
-  private enqueue(delivery: OrderedDelivery): void {
+  private enqueue(delivery: KeyedDelivery): void {
     this.runner.add(delivery);
     if (delivery.info.deliveryCount > 2) void this.examine(delivery);
     this.schedule();
   }
 
   /** What may have killed its process runs alone. Repeated deliveries come while the lanes are closed. */
-  private async examine(delivery: OrderedDelivery): Promise<void> {
+  private async examine(delivery: KeyedDelivery): Promise<void> {
     await this.partitionOf(delivery).examine(async () => {
       delivery.isExclusive = await this.parts.processor.isSuspect(delivery);
     });
@@ -211,8 +211,8 @@ export class OrderedConsumer {
     else this.schedule();
   }
 
-  private partitionOf({ track }: OrderedDelivery): OrderedPartition {
-    return this.partitions[track] as OrderedPartition;
+  private partitionOf({ track }: KeyedDelivery): KeyedPartition {
+    return this.partitions[track] as KeyedPartition;
   }
 
   /** A closing connection refuses to send; the server delivers again after the ack wait. */

@@ -12,7 +12,7 @@ export interface Place {
 }
 
 /** A message in its lane. */
-export class OrderedDelivery implements Delivery, LaneItem {
+export class KeyedDelivery implements Delivery, LaneItem {
   readonly key: string;
   readonly track: number;
   readonly sequence: number;
@@ -32,7 +32,7 @@ export class OrderedDelivery implements Delivery, LaneItem {
   }
 
   /** The same message for its next attempt, which is counted as one after a redelivery is. */
-  again(): OrderedDelivery {
+  again(): KeyedDelivery {
     const { message, info, place, receivedAt } = this;
     const { stream, consumer, streamSequence, consumerSequence, timestampMs, pending } = info;
     const repeated = {
@@ -44,6 +44,6 @@ export class OrderedDelivery implements Delivery, LaneItem {
       pending,
       deliveryCount: info.deliveryCount + 1,
     };
-    return new OrderedDelivery(message, repeated, place, receivedAt);
+    return new KeyedDelivery(message, repeated, place, receivedAt);
   }
 }

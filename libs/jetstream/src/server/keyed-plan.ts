@@ -21,7 +21,7 @@ const LONGEST_PIN_MS = 30_000;
 const CONSUMER_NOT_FOUND = 10_014;
 
 /** Messages that a process holds of each partition. Those that wait behind their key count too. */
-export function orderedWindowOf(options: ResolvedHandlerOptions): number {
+export function keyedWindowOf(options: ResolvedHandlerOptions): number {
   return Math.max(LEAST_WINDOW, windowOf(options));
 }
 
@@ -34,14 +34,14 @@ export function pinTimeoutMs({ ackWaitMs }: Pick<ResolvedHandlerOptions, 'ackWai
 export function pinnedConfig(options: ResolvedHandlerOptions): Partial<ConsumerConfig> {
   return {
     // What a dead process held fits into what its successor may hold: collecting it cannot get stuck.
-    max_ack_pending: orderedWindowOf(options),
+    max_ack_pending: keyedWindowOf(options),
     priority_groups: [PIN_GROUP],
     priority_policy: 'pinned_client' satisfies PriorityPolicy,
     priority_timeout: nanos(pinTimeoutMs(options)),
   };
 }
 
-/** The durables of an ordered plan on the server, one for each partition; any other plan as it is. */
+/** The durables of a plan with `orderBy` on the server, one for each partition; any other plan as it is. */
 export function serverPlans(plan: ConsumerPlan): ConsumerPlan[] {
   if (!plan.options.orderBy) return [plan];
   return Array.from({ length: plan.options.partitions }, (_, partition) => ({
