@@ -12,13 +12,13 @@ describe('a consumer configured elsewhere', () => {
   let bystander: Bystander;
   let apps: INestApplication[];
 
-  async function start(): Promise<INestApplication> {
+  async function start(on = stream): Promise<INestApplication> {
     @Controller()
     class Own {
-      @EventPattern(stream.subject('own'), { durable: 'own' })
+      @EventPattern(on.subject('own'), { durable: 'own' })
       on(): void {}
     }
-    const { app } = await startTestApp(stream, [Own]);
+    const { app } = await startTestApp(on, [Own]);
     apps.push(app);
     return app;
   }
@@ -90,6 +90,18 @@ describe('a consumer configured elsewhere', () => {
     expect(await letters()).toHaveLength(0);
     await start();
     await waitFor('the dead letter', async () => (await letters()).length === 1);
+  });
+
+  it('loses no dead letter to processes that know other streams', async () => {
+    await start();
+    await start(testStream());
+    await start(testStream());
+    await createForeignConsumer();
+    for (let message = 0; message < 20; message++) {
+      await bystander.publish(stream.subject('a'), `"poison ${message}"`);
+      await letForeignConsumerTerminate();
+    }
+    await waitFor('every dead letter', async () => (await letters()).length === 20);
   });
 
   it('has a message dead-lettered that it terminated, with the reason', async () => {

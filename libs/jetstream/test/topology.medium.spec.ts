@@ -102,7 +102,7 @@ describe('the declared topology', () => {
     expect(all.consumers.map((consumer) => `${consumer.stream}/${consumer.config.durable_name}`)).toEqual([
       `${stream.name}/declared`,
       `OPERATIONS/${stream.name}__declared`,
-      'ADVISORIES/advisory-sweeper',
+      `ADVISORIES/advisory-sweeper-${stream.name}`,
     ]);
     expect(all.streams.find(({ name }) => name === stream.name)?.allow_atomic).toBe(true);
   });

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { JetStreamError } from '../errors.js';
 import { resolveHandlerOptions } from '../handler.options.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
-import { ADVISORY_STREAM } from '../topology/stream-config.js';
+import { ADVISORY_STREAM, advisorySubjects } from '../topology/stream-config.js';
 import type { DeadLetterQueue } from './dead-letter.js';
 import type { ConsumerPlan } from './routes.js';
 import { TERMINATED_BY_HANDLER } from './settle.js';
@@ -22,17 +22,23 @@ interface Advisory {
   readonly reason?: string;
 }
 
-/** Consumer of the advisories, as it is declared. */
-export function sweeperPlan(handler: (payload: Uint8Array) => unknown): ConsumerPlan {
+/**
+ * Consumer of the advisories of one stream, as it is declared. Each stream has its own: shared by services that know
+ * different streams, it would give one of them advisories that only another can act on.
+ */
+export function sweeperPlan(
+  stream: StreamDefinition,
+  handler: (payload: Uint8Array) => unknown = () => undefined,
+): ConsumerPlan {
   return {
     stream: ADVISORY_STREAM,
     // An advisory is tried until its message is copied; there is no dead-letter stream for advisories.
     options: resolveHandlerOptions({
-      durable: 'advisory-sweeper',
+      durable: `advisory-sweeper-${stream.name}`,
       maxDeliver: Number.MAX_SAFE_INTEGER,
       raw: true,
     }),
-    routes: ADVISORY_STREAM.subjects.map((pattern) => ({
+    routes: advisorySubjects(stream.name).map((pattern) => ({
       pattern,
       handler: async (payload: Uint8Array) => handler(payload),
     })),
@@ -52,15 +58,14 @@ export class AdvisorySweeper {
     private readonly deadLettersOf: (stream: StreamDefinition) => DeadLetterQueue,
   ) {}
 
-  /** Consumer of the advisories, shared by all processes. */
-  plan(): ConsumerPlan {
-    return sweeperPlan((payload) => this.sweep(payload));
+  /** Consumers of the advisories, each shared by all processes that know its stream. */
+  plans(): ConsumerPlan[] {
+    return this.streams.map((stream) => sweeperPlan(stream, (payload) => this.sweep(stream, payload)));
   }
 
-  private async sweep(payload: Uint8Array): Promise<void> {
+  private async sweep(stream: StreamDefinition, payload: Uint8Array): Promise<void> {
     const advisory = parseAdvisory(payload);
-    const stream = this.streams.find(({ name }) => name === advisory?.stream);
-    if (!advisory || !stream || advisory.reason?.startsWith(TERMINATED_BY_HANDLER)) return;
+    if (!advisory || advisory.reason?.startsWith(TERMINATED_BY_HANDLER)) return;
     const message = await (
       await this.manager()
     ).streams.getMessage(stream.name, { seq: advisory.stream_seq });

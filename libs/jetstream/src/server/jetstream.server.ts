@@ -85,7 +85,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       this.plans = planConsumers(this.registrations, options.streams, options.handlers);
       this.responders = planRequests(this.requests, options).map((plan) => this.createResponder(plan));
       const redrives = this.plans.map((plan) => redrivePlan(plan));
-      const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? [this.sweeper().plan()] : [];
+      const sweeping = this.plans.length > 0 && options.sweepsAdvisories ? this.sweeper().plans() : [];
       for (const plan of this.plans) await assertOrderable(plan, await connection.manager());
       const shared = this.plans.filter((plan) => !isEphemeral(plan.options));
       await Promise.all([

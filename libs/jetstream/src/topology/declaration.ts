@@ -53,7 +53,7 @@ export function declareTopology(
 ): TopologyDeclaration {
   const plans = services.flatMap((service) => plansOf(service, streams));
   const all = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan))];
-  if (plans.length > 0) all.push(sweeperPlan(() => undefined));
+  if (plans.length > 0) all.push(...streams.map((stream) => sweeperPlan(stream)));
   // A consumer that belongs to one process comes and goes with it.
   const durables = all.filter(({ options }) => !isEphemeral(options));
   return { streams: streamSettings(streams, defaults), consumers: durables.map(consumerSettings) };

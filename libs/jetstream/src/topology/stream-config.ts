@@ -8,12 +8,22 @@ const DEAD_LETTER_DUPLICATE_WINDOW_MS = 60 * 60_000;
 /** First server API level that knows atomic batches (2.12). */
 const ATOMIC_BATCH_API_LEVEL = 2;
 
+const ADVISORIES = [
+  '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES',
+  '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED',
+];
+
 /** Keeps the server's notices of messages it gave up on, which it sends only once. */
 export const ADVISORY_STREAM: StreamDefinition = {
   name: 'ADVISORIES',
-  subjects: ['$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>', '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>'],
+  subjects: ADVISORIES.map((kind) => `${kind}.>`),
   deadLetterSubject: '',
 };
+
+/** Subjects of the notices about all consumers of a stream. */
+export function advisorySubjects(stream: string): string[] {
+  return ADVISORIES.map((kind) => `${kind}.${stream}.*`);
+}
 
 /** What operators did with dead letters, for ever: it also keeps a redrive that is repeated from being a second one. */
 export const OPERATIONS_STREAM: StreamDefinition = {
