@@ -84,8 +84,19 @@ export interface StoredMessage {
 export class Bystander {
   private constructor(readonly nc: NatsConnection) {}
 
-  static async connect(servers = natsUrl(), options: ConnectionOptions = {}): Promise<Bystander> {
+  static async connect(
+    servers: string | string[] = natsUrl(),
+    options: ConnectionOptions = {},
+  ): Promise<Bystander> {
     return new Bystander(await connect({ ...options, servers }));
+  }
+
+  /** False while a cluster has no leader yet. */
+  async isJetStreamReady(): Promise<boolean> {
+    return (await jetstreamManager(this.nc, { checkAPI: false })).getAccountInfo().then(
+      () => true,
+      () => false,
+    );
   }
 
   publish(subject: string, body: string): Promise<unknown> {

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type Type } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { jetstream } from '@nats-io/jetstream';
 import {
   EventPattern,
   JetStreamContext,
@@ -11,6 +10,7 @@ import {
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 import { startNatsServer, type TestNatsServer } from './nats-server.js';
+import { Traffic } from './traffic.js';
 
 type Handle = (payload: unknown, context: JetStreamContext) => unknown;
 
@@ -25,36 +25,6 @@ function handler(pattern: string, options: HandlerOptions, handle: Handle): Type
     }
   }
   return TestController;
-}
-
-/** Publishes numbers until it is stopped, each until the stream has confirmed it. */
-class Traffic {
-  private isStopped = false;
-  private published = 0;
-  private readonly done: Promise<void>;
-
-  constructor(bystander: Bystander, subject: string) {
-    this.done = this.run(bystander, subject);
-  }
-
-  get count(): number {
-    return this.published;
-  }
-
-  async stop(): Promise<number> {
-    this.isStopped = true;
-    await this.done;
-    return this.published;
-  }
-
-  private async run(bystander: Bystander, subject: string): Promise<void> {
-    const client = jetstream(bystander.nc, { timeout: 2_000 });
-    while (!this.isStopped) {
-      const body = String(this.published);
-      const isStored = await client.publish(subject, body, { msgID: body }).catch(() => undefined);
-      if (isStored) this.published++;
-    }
-  }
 }
 
 describe('a consumer', () => {
