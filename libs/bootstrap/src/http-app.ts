@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { ModulesContainer } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { useJsonBodyParser } from './json-body.js';
@@ -60,11 +61,10 @@ export function configureHttp(app: NestFastifyApplication): void {
 
 /** Translated where errors are answered, not in an interceptor: that would cost every request that succeeds. */
 function errorTranslationOf(app: NestFastifyApplication): ErrorTranslation | undefined {
-  try {
-    return app.get<ErrorTranslation>(ERROR_TRANSLATION, { strict: false });
-  } catch {
-    return undefined;
-  }
+  // Asked for by its token, Nest would log an error where there is none.
+  const modules = [...app.get(ModulesContainer).values()];
+  const provided = modules.map(({ providers }) => providers.get(ERROR_TRANSLATION)).find(Boolean);
+  return provided?.instance as ErrorTranslation | undefined;
 }
 
 /** The id a client gave its request if it is fit for a log line, else a new one. */

@@ -1,4 +1,4 @@
-import { Controller, Get, Logger, Module, Post } from '@nestjs/common';
+import { Controller, Get, Logger, Module, Post, Put, ServiceUnavailableException } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -33,6 +33,11 @@ class OrdersController {
   @Post('orders')
   create(): never {
     throw new Error('boom');
+  }
+
+  @Put('orders')
+  refuse(): never {
+    throw new ServiceUnavailableException('too many orders wait');
   }
 
   @Get(['health/ready', 'metrics'])
@@ -122,6 +127,12 @@ describe('request log', () => {
       ['info', 'request handled', false],
       ['error', 'request failed', false],
     ]);
+  });
+
+  it('is a warning for what is refused until there is room again', async () => {
+    await app.inject({ method: 'PUT', url: '/orders' });
+    await waitFor('the line', () => requestLines().length === 1);
+    expect(requestLines().map((line) => [line['level'], line['res']])).toEqual([['warn', { status: 503 }]]);
   });
 
   it('has nothing for health probes and scrapes', async () => {

@@ -43,7 +43,7 @@ export function logRequests(instance: FastifyInstance, parent: Logger): void {
 
 function write(log: Logger, request: FastifyRequest, response: ServerResponse, durationMs: number): void {
   const isFailed = response.statusCode >= 500;
-  const level = isFailed ? 'error' : 'info';
+  const level = levelOf(response.statusCode);
   if (!log.isLevelEnabled(level)) return;
   const outcome = isFailed ? 'failed' : response.writableEnded ? 'handled' : 'aborted';
   const line = {
@@ -52,6 +52,12 @@ function write(log: Logger, request: FastifyRequest, response: ServerResponse, d
     duration_ms: Math.round(durationMs * 1_000) / 1_000,
   };
   log[level](line, `request ${outcome}`);
+}
+
+function levelOf(status: number): 'error' | 'warn' | 'info' {
+  // Refused until there is room again: nothing is broken, and there may be thousands of them.
+  if (status === 503) return 'warn';
+  return status >= 500 ? 'error' : 'info';
 }
 
 function describe(request: FastifyRequest): object {
