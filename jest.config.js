@@ -15,7 +15,7 @@ export default {
   testMatch: ['**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   // CJS Nest plugins require() Nest while it is still loading as ESM, unless it was loaded before.
-  setupFiles: ['<rootDir>/test/setup/import-nest.ts'],
+  setupFiles: ['<rootDir>/test/setup/import-nest.ts', '<rootDir>/test/setup/silence-nest.ts'],
   globalSetup: '<rootDir>/test/setup/global-setup.ts',
   globalTeardown: '<rootDir>/test/setup/global-teardown.ts',
   moduleNameMapper: {
