@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OrderCreated } from '@slipstream/contracts';
+import { FIRST_PARAMETER, type WriteBeside } from '@slipstream/outbox';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { OrderDto, OrderEventDto, OrderStatus, OrderSummaryDto } from './orders.dto.js';
 
@@ -30,6 +31,20 @@ const STATE = 'o.order_id AS "orderId", o.status, o.reason';
 const SUMMARY = `order_id AS "orderId", status, customer_id AS "customerId", currency, total_minor AS "totalMinor",
   CASE WHEN status = 'cancelled' THEN reason END AS reason, created_at AS "createdAt"`;
 
+/** Parameters of `PLACE`, beginning with those that `columnsOf` gives. */
+const [ID, CUSTOMER, CURRENCY, TOTAL, LINES, CREATED, MESSAGE] = [0, 1, 2, 3, 4, 5, 6].map(
+  (index) => `$${FIRST_PARAMETER + index}`,
+);
+const PLACE = `
+  placed AS (
+    INSERT INTO orders (order_id, customer_id, currency, total_minor, lines, created_at)
+    SELECT * FROM unnest(${ID}::text[], ${CUSTOMER}::text[], ${CURRENCY}::text[], ${TOTAL}::bigint[],
+      ${LINES}::jsonb[], ${CREATED}::timestamptz[])),
+  remembered AS (
+    INSERT INTO order_history (order_id, event, message_id)
+    SELECT order_id, 'orders.created', message_id
+    FROM unnest(${ID}::text[], ${MESSAGE}::text[]) AS entry (order_id, message_id))`;
+
 /**
  * Orders and their history. The table derives the status from facts that are written once and never change, so that
  * events may come late, again and in any order. Every statement takes its rows in the order of their ids: two batches
@@ -54,15 +69,19 @@ export class OrdersRepository {
              lines = EXCLUDED.lines, created_at = EXCLUDED.created_at
          WHERE o.customer_id IS NULL
        RETURNING ${STATE}`,
-      [
-        orders.map(({ orderId }) => orderId),
-        orders.map(({ customerId }) => customerId),
-        orders.map(({ currency }) => currency),
-        orders.map(({ totalMinor }) => totalMinor),
-        orders.map(({ lines }) => JSON.stringify(lines)),
-        orders.map(({ createdAt }) => new Date(createdAt).toISOString()),
-      ],
+      columnsOf(orders),
     );
+  }
+
+  /**
+   * Writes new orders and the begin of their history, beside their events. No other transaction knows of one of them.
+   */
+  place(orders: readonly OrderCreated[]): WriteBeside {
+    return {
+      name: 'place',
+      terms: PLACE,
+      values: [...columnsOf(orders), orders.map(({ messageId }) => messageId)],
+    };
   }
 
   /**
@@ -147,4 +166,15 @@ export class OrdersRepository {
       [page.status ?? null, page.after ?? null, page.limit],
     );
   }
+}
+
+function columnsOf(orders: readonly OrderCreated[]): unknown[][] {
+  return [
+    orders.map(({ orderId }) => orderId),
+    orders.map(({ customerId }) => customerId),
+    orders.map(({ currency }) => currency),
+    orders.map(({ totalMinor }) => totalMinor),
+    orders.map(({ lines }) => JSON.stringify(lines)),
+    orders.map(({ createdAt }) => new Date(createdAt).toISOString()),
+  ];
 }

@@ -101,17 +101,10 @@ export class OrdersService {
         ({ claim }) => claim === undefined || owners.get(claim.key)?.orderId === claim.orderId,
       );
       if (fresh.length > 0) {
-        await this.orders.register(
-          tx,
-          fresh.map(({ order }) => order),
-        );
-        await this.orders.remember(
-          tx,
-          fresh.map(({ order: { orderId, messageId } }) => ({ orderId, event: 'orders.created', messageId })),
-        );
         await this.outbox.append(
           tx,
           fresh.flatMap(({ events }) => events),
+          this.orders.place(fresh.map(({ order }) => order)),
         );
       }
       return placements.map(({ order, claim }) => answerTo(order, claim, claim && owners.get(claim.key)));

@@ -1,5 +1,5 @@
 export { OutboxModule, type OutboxAsyncOptions, type OutboxOptions } from './outbox.module.js';
-export { Outbox, type OutboxMessage } from './outbox.js';
+export { FIRST_PARAMETER, Outbox, type OutboxMessage, type WriteBeside } from './outbox.js';
 export { OutboxRelay, type OutboxRelayOptions } from './outbox.relay.js';
 export { OutboxBacklog, OutboxFullError, type BacklogState } from './outbox.backlog.js';
 export type { OutboxPublisher } from './outbox-publishing.js';

@@ -1,5 +1,6 @@
 import { failpoint } from '@slipstream/failpoints';
 import type { OutgoingMessage } from '@slipstream/jetstream';
+import type { PoolClient } from 'pg';
 import type { EntityManager } from 'typeorm';
 
 /** An event to publish after the transaction that caused it. */
@@ -16,32 +17,59 @@ export interface OutboxMessage extends Required<
 /** Key under which a query runner remembers how many events its transaction appended. */
 export const APPENDED = Symbol('outbox.appended');
 
+/** What else is written by the statement that appends: one round trip less. */
+export interface WriteBeside {
+  /** Tells this text from others, among letters and digits. */
+  readonly name: string;
+  /** Terms of a WITH clause, such as `placed AS (INSERT …)`. Their parameters are numbered from `FIRST_PARAMETER` on. */
+  readonly terms: string;
+  readonly values: readonly unknown[];
+}
+
+/** Number of the first parameter of a `WriteBeside`. */
+export const FIRST_PARAMETER = 6;
+
 /** Stores events in the transaction of the state change that they tell about. */
 export class Outbox {
   /** Events that this process appended, those of transactions that failed included. */
   appended = 0;
 
-  async append(tx: EntityManager, messages: readonly OutboxMessage[]): Promise<void> {
-    if (messages.length === 0) return;
-    await tx.query(
-      `WITH appended AS (
-         INSERT INTO outbox (aggregate_id, message_id, subject, headers, data)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-         RETURNING id, created_at, aggregate_id, octet_length(data) AS bytes)
-       INSERT INTO outbox_pending (id, created_at, aggregate_id, bytes)
-       SELECT id, created_at, aggregate_id, bytes FROM appended`,
-      [
-        messages.map(({ aggregateId }) => aggregateId),
-        messages.map(({ messageId }) => messageId),
-        messages.map(({ subject }) => subject),
-        messages.map(({ headers }) => JSON.stringify(headers)),
-        messages.map(({ data }) => Buffer.from(data)),
-      ],
-    );
+  /**
+   * @param beside written in the same statement, in no order with the events: not for what locks an aggregate that other
+   * transactions may hold.
+   */
+  async append(tx: EntityManager, messages: readonly OutboxMessage[], beside?: WriteBeside): Promise<void> {
+    const { queryRunner } = tx;
+    if (!queryRunner) throw new Error('events are appended in a transaction');
+    if (messages.length === 0 && !beside) return;
+    const client = (await queryRunner.connect()) as PoolClient;
+    // Prepared: planning takes longer than writing a few rows.
+    await client.query({
+      name: `outbox_append_${beside?.name ?? 'alone'}`,
+      text: `WITH ${beside ? `${beside.terms},` : ''} ${APPEND}`,
+      values: [...columnsOf(messages), ...(beside?.values ?? [])],
+    });
     failpoint('outbox.appended');
     this.appended += messages.length;
-    if (!tx.queryRunner) return;
-    const memory = tx.queryRunner.data as Record<symbol, number | undefined>;
+    const memory = queryRunner.data as Record<symbol, number | undefined>;
     memory[APPENDED] = (memory[APPENDED] ?? 0) + messages.length;
   }
+}
+
+const APPEND = `
+  appended AS (
+    INSERT INTO outbox (aggregate_id, message_id, subject, headers, data)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+    RETURNING id, created_at, aggregate_id, octet_length(data) AS bytes)
+  INSERT INTO outbox_pending (id, created_at, aggregate_id, bytes)
+  SELECT id, created_at, aggregate_id, bytes FROM appended`;
+
+function columnsOf(messages: readonly OutboxMessage[]): unknown[] {
+  return [
+    messages.map(({ aggregateId }) => aggregateId),
+    messages.map(({ messageId }) => messageId),
+    messages.map(({ subject }) => subject),
+    messages.map(({ headers }) => JSON.stringify(headers)),
+    messages.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+  ];
 }
