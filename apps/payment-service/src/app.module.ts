@@ -3,9 +3,11 @@ import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import type { Config } from './config.js';
 import { declaration } from './declaration.js';
+import { DeclinedRefundsService } from './declined-refunds.service.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
 import { GatewayOutageService } from './gateway-outage.service.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
+import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
 import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import { PaymentGateway } from './payment-gateway.js';
 import { PaymentsRepository } from './payments.repository.js';
@@ -24,7 +26,12 @@ export class AppModule {
           name: declaration.name,
           config,
           schema: declaration.schema,
-          migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
+          migrations: [
+            ...outboxMigrations,
+            CreatePayments1763700000002,
+            ReshapePayments1763700000003,
+            IndexDeclinedRefunds1763900000001,
+          ],
         }),
         outboxModule(config),
       ],
@@ -33,6 +40,7 @@ export class AppModule {
         PaymentsService,
         PaymentsRepository,
         StalledPaymentsService,
+        DeclinedRefundsService,
         GatewayGuard,
         GatewayOutageService,
         { provide: BREAK_DURATIONS, useValue: DEFAULT_BREAK_DURATIONS },

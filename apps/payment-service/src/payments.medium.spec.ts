@@ -3,9 +3,12 @@ import { Logger } from '@nestjs/common';
 import { newEvent, type OrderCancelled, type OrderCreated } from '@slipstream/contracts';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
+import { register } from 'prom-client';
 import { DataSource } from 'typeorm';
+import { DeclinedRefundsService } from './declined-refunds.service.js';
 import { GatewayGuard } from './gateway-guard.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
+import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
 import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import {
   AnswerLostError,
@@ -111,7 +114,12 @@ describe('payments', () => {
       type: 'postgres',
       url: database.url,
       parseInt8: true,
-      migrations: [...outboxMigrations, CreatePayments1763700000002, ReshapePayments1763700000003],
+      migrations: [
+        ...outboxMigrations,
+        CreatePayments1763700000002,
+        ReshapePayments1763700000003,
+        IndexDeclinedRefunds1763900000001,
+      ],
       migrationsRun: true,
     }).initialize();
   });
@@ -225,6 +233,25 @@ describe('payments', () => {
       await payments.cancel(cancelled);
       expect(await stateOf(order)).toBe('refund_declined');
       expect(await eventsOf(order)).toEqual(['payments.completed.v1']);
+    });
+
+    it('raise an alarm when the provider refuses the refund', async () => {
+      const alarmed = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+      gateway.refusesRefunds = true;
+      await payments.charge(order);
+      await payments.cancel(cancelled);
+      const { orderId } = order;
+      const reason = 'account closed';
+      expect(alarmed.mock.calls).toEqual([
+        [{ orderId, amountMinor: 1999, currency: 'EUR', reason }, expect.stringContaining('refund declined')],
+      ]);
+      alarmed.mockRestore();
+      const declined = new DeclinedRefundsService(newRepository());
+      await declined.count();
+      expect(await register.metrics()).toContain('payments_refund_declined 1\n');
+      await dataSource.query(`UPDATE payments SET state = 'refunded'`);
+      await declined.count();
+      expect(await register.metrics()).toContain('payments_refund_declined 0\n');
     });
 
     it('are refunded by the redelivered order after their refund failed', async () => {

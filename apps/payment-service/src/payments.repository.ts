@@ -46,6 +46,14 @@ export class PaymentsRepository {
     return payments;
   }
 
+  /** Cancelled payments that the provider would not refund. */
+  async countDeclinedRefunds(): Promise<number> {
+    const [{ count }] = await this.dataSource.query(
+      `SELECT count(*)::int AS count FROM payments WHERE state = 'refund_declined'`,
+    );
+    return count;
+  }
+
   private commit(changes: readonly Change[]): Promise<(Changed | Error)[]> {
     return this.dataSource.transaction(async (tx) => {
       const opened = await this.open(tx, firstOfEachOrder(changes));

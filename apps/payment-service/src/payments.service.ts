@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
 import { GatewayGuard } from './gateway-guard.js';
 import {
@@ -23,6 +23,7 @@ const GIVEN_UP = 'the provider could not be asked for so long that the charge mu
  */
 @Injectable()
 export class PaymentsService {
+  private readonly logger = new Logger(PaymentsService.name);
   private readonly steps: Readonly<Record<PaymentStep, (changed: Changed) => Promise<Changed>>> = {
     charge: (changed) => this.chargeOnce(changed),
     close: ({ payment }) => this.closeKey(payment),
@@ -82,12 +83,17 @@ export class PaymentsService {
 
   private async refundOnce({ orderId }: Payment): Promise<Changed> {
     const { payment } = await this.payments.change({ orderId, event: 'refund_send' });
-    const { gatewayKey: key, chargeId } = payment;
+    const { gatewayKey: key, chargeId, amountMinor, currency } = payment;
     const refund = () => this.gateway.refund({ key, chargeId: chargeId ?? '' });
     const result = await this.call<RefundResult>(payment, 'refund_lost', refund, { status: 'succeeded' });
-    return result.status === 'succeeded'
-      ? this.payments.change({ orderId, event: 'refund_succeeded' })
-      : this.payments.change({ orderId, event: 'refund_declined', reason: result.reason });
+    if (result.status === 'succeeded') return this.payments.change({ orderId, event: 'refund_succeeded' });
+    const { reason } = result;
+    // Before the commit: who dies in between asks again and tells again, rather than never.
+    this.logger.error(
+      { orderId, amountMinor, currency, reason },
+      'refund declined, give the money back by hand',
+    );
+    return this.payments.change({ orderId, event: 'refund_declined', reason });
   }
 
   /** An earlier call may have charged without our knowing: the gateway is asked before it is told again. */
