@@ -60,6 +60,10 @@ describe('the audit log', () => {
     const result = await new AuditVerifier(segments, kept, heads).verify();
     return result.problems.filter((problem) => problem.stream === stream);
   };
+  const firstHead = async () => {
+    for await (const { head } of heads.all(stream)) return head;
+    throw new Error('there is no head');
+  };
   const tamperWithIndex = async (statement: string) => {
     await dataSource.query('ALTER TABLE audit_segments DISABLE TRIGGER audit_segments_append_only');
     await dataSource.query(statement, [stream]);
@@ -192,6 +196,25 @@ describe('the audit log', () => {
     it('shows that its newest segment was cut off', async () => {
       await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 3');
       expect(await problems()).toMatchObject([{ kind: 'truncated', segment: 3, record: 21 }]);
+    });
+
+    it.each([
+      ['went on', () => newLog().append(messages(31, 40))],
+      ['was started again', () => newLog().onApplicationBootstrap()],
+      ['was told of an old end again', async () => heads.publish(await firstHead())],
+    ])('shows that its newest segment was cut off, even after it %s', async (_, goOn) => {
+      await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 3');
+      await goOn();
+      const kinds = (await problems()).map(({ kind }) => kind);
+      expect(kinds.some((kind) => kind === 'truncated' || kind === 'rewritten')).toBe(true);
+    });
+
+    it('does not sign a log that was cut off', async () => {
+      await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 3');
+      const before = await heads.latest(stream);
+      await newLog().append(messages(31, 40));
+      await newLog().onApplicationBootstrap();
+      expect(await heads.latest(stream)).toEqual(before);
     });
 
     it('shows that all of it was cut off', async () => {

@@ -3,7 +3,7 @@ import { PostgresInbox } from '@slipstream/idempotency';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { toAuditRecord, type RecordedMessage } from './audit-record.js';
-import { ChainHeads } from './chain-heads.js';
+import { ChainHeads, type AnchoredHead } from './chain-heads.js';
 import { chainRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository, type ChainEnd } from './segments.repository.js';
@@ -23,7 +23,14 @@ export class AuditLog implements OnApplicationBootstrap {
 
   /** A crash may have come between the commit of a segment and its head. */
   async onApplicationBootstrap(): Promise<void> {
-    for (const end of await this.segments.ends()) await this.publishHead(end);
+    const heads = new Map<string, AnchoredHead | undefined>();
+    // Before the ends, which go on growing: a head that is read later could be ahead of them.
+    for (const stream of await this.heads.streams()) heads.set(stream, await this.heads.latest(stream));
+    for (const end of await this.segments.ends()) {
+      const head = heads.get(end.stream);
+      const isTold = head?.isGenuine === true && head.head.chain === end.chain;
+      if (!isTold && this.agrees(end, head)) await this.publishHead(end);
+    }
   }
 
   /**
@@ -36,6 +43,7 @@ export class AuditLog implements OnApplicationBootstrap {
     const { stream, consumer } = first;
     const end = await this.dataSource.transaction(async (tx) => {
       const before = await this.segments.lockEnd(tx, stream);
+      const mustSign = this.agrees(before, await this.heads.latest(stream));
       const fresh = await this.inbox.claim(
         tx,
         messages.map((message) => ({ consumer, messageId: keyOf(message) })),
@@ -57,9 +65,27 @@ export class AuditLog implements OnApplicationBootstrap {
         bytes: content.length,
         chain,
       });
-      return { stream, segments: number, records: before.records + kept.length, chain };
+      const after = { stream, segments: number, records: before.records + kept.length, chain };
+      return mustSign ? after : undefined;
     });
     if (end) await this.publishHead(end);
+  }
+
+  /**
+   * Messages are recorded whatever happened to the log, but a log that was cut off must not be signed again as if it were
+   * whole. Only somebody who looks into it should end the alarm.
+   */
+  private agrees(end: ChainEnd, anchored: AnchoredHead | undefined): boolean {
+    if (!anchored?.isGenuine) return true;
+    const { head } = anchored;
+    const isBehind = end.segments < head.segments;
+    const isOther = end.segments === head.segments && end.chain !== head.chain;
+    if (!isBehind && !isOther) return true;
+    this.logger.error(
+      { stream: end.stream, head, end },
+      'the audit log was cut off or written anew; it is not signed',
+    );
+    return false;
   }
 
   private async publishHead(end: ChainEnd): Promise<void> {

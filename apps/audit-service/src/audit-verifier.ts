@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditProblemDto, SegmentDto, VerificationDto } from './audit.dto.js';
-import { ChainHeads, type AnchoredHead } from './chain-heads.js';
+import { ChainHeads, type ChainHead } from './chain-heads.js';
+import { HeadAnchors } from './head-anchors.js';
 import { checkSegment, GENESIS } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository } from './segments.repository.js';
@@ -34,8 +35,9 @@ export class AuditVerifier {
 
   private async verifyStream(stream: string): Promise<StreamLog> {
     // Before the index, which goes on growing: a head that is read after it could be ahead of what was read.
-    const anchor = await this.heads.latest(stream);
-    const log = new StreamLog(stream, anchor);
+    const anchors = new HeadAnchors();
+    for await (const anchored of this.heads.all(stream)) anchors.add(anchored);
+    const log = new StreamLog(stream, anchors);
     for (;;) {
       const page = await this.segments.listOf(stream, log.lastNumber, PAGE);
       for (const segment of page) log.check(segment, await this.store.read(segment.object));
@@ -54,11 +56,11 @@ class StreamLog {
   lastNumber = 0;
   private chain = GENESIS;
   private recordsByIndex = 0;
-  private anchoredChain: string | undefined;
+  private contradicted: ChainHead | undefined;
 
   constructor(
     private readonly stream: string,
-    private readonly anchor: AnchoredHead | undefined,
+    private readonly anchors: HeadAnchors,
   ) {}
 
   check(segment: SegmentDto, content: Buffer | undefined): void {
@@ -78,27 +80,30 @@ class StreamLog {
     this.recordsByIndex = segment.firstRecord + segment.records - 1;
     this.lastNumber = segment.number;
     this.chain = segment.chain;
-    if (segment.number === this.anchor?.head.segments) this.anchoredChain = segment.chain;
+    this.contradicted ??= this.anchors.of(segment.number).find(({ chain }) => chain !== segment.chain);
   }
 
-  /** Compares the end with the signed head. */
+  /** Compares the log with its signed heads. */
   close(): void {
-    if (!this.anchor) return;
-    const { head, isGenuine } = this.anchor;
-    if (!isGenuine) {
-      const detail = 'the newest head was not signed with the key of this service';
+    const { newest, forged, outOfOrder } = this.anchors;
+    if (forged > 0) {
+      const detail = `${forged} heads were not signed with the key of this service`;
       this.report({ kind: 'forged', detail, record: null, segment: null });
-    } else if (head.segments > this.lastNumber) {
-      const detail = `the log ends with record ${this.recordsByIndex}; the head signed at ${head.at} counts ${head.records}`;
+    }
+    const contradicted = this.contradicted ?? outOfOrder;
+    if (contradicted) {
+      const { at, records, segments } = contradicted;
+      const detail = `the log is another one than the head signed at ${at} tells of`;
+      this.report({ kind: 'rewritten', detail, record: records, segment: segments });
+    }
+    if (newest && newest.segments > this.lastNumber) {
+      const detail = `the log ends with record ${this.recordsByIndex}; the head signed at ${newest.at} counts ${newest.records}`;
       this.report({
         kind: 'truncated',
         detail,
         record: this.recordsByIndex + 1,
         segment: this.lastNumber + 1,
       });
-    } else if (this.anchoredChain !== head.chain) {
-      const detail = `the log is another one than the head signed at ${head.at} tells of`;
-      this.report({ kind: 'rewritten', detail, record: head.records, segment: head.segments });
     }
   }
 

@@ -5,6 +5,7 @@ import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 const HEADS_STREAM = 'AUDIT_HEADS';
 const SUBJECT_PREFIX = 'audit.heads.';
 const STREAM_NAME_IN_USE = 10_058;
+const PAGE = 1_000;
 
 /** Where the log of a stream ended at some time. */
 export interface ChainHead {
@@ -16,11 +17,15 @@ export interface ChainHead {
   readonly at: string;
 }
 
+const UNREADABLE: ChainHead = { stream: '', segments: 0, records: 0, chain: '', at: '' };
+
 export interface AnchoredHead {
   readonly head: ChainHead;
   /** False when the head was not signed with this service's key. */
   readonly isGenuine: boolean;
 }
+
+type HeadConnection = Pick<JetStreamConnection, 'client' | 'manager'>;
 
 /**
  * Signed ends of the logs, kept apart from the log: a stream that refuses deletion and purge. A chain alone shows what was
@@ -30,7 +35,7 @@ export class ChainHeads {
   private readonly publicKey: KeyObject;
 
   private constructor(
-    private readonly connection: Pick<JetStreamConnection, 'manager'>,
+    private readonly connection: HeadConnection,
     private readonly publisher: Pick<JetStreamPublisher, 'publish'>,
     private readonly key: KeyObject,
   ) {
@@ -39,7 +44,7 @@ export class ChainHeads {
 
   /** Creates the stream of heads where it is missing. */
   static async open(
-    connection: Pick<JetStreamConnection, 'manager'>,
+    connection: HeadConnection,
     publisher: Pick<JetStreamPublisher, 'publish'>,
     { key, replicas }: { key: KeyObject; replicas: number },
   ): Promise<ChainHeads> {
@@ -79,9 +84,34 @@ export class ChainHeads {
       last_by_subj: `${SUBJECT_PREFIX}${stream}`,
     });
     if (!message) return undefined;
-    const { head, signature } = message.json<{ head: string; signature: string }>();
-    const isGenuine = verify(undefined, Buffer.from(head), this.publicKey, Buffer.from(signature, 'base64'));
-    return { head: JSON.parse(head) as ChainHead, isGenuine };
+    return this.read(message.data);
+  }
+
+  /** Every head of a stream's log, the oldest first. */
+  async *all(stream: string): AsyncIterable<AnchoredHead> {
+    const filter = `${SUBJECT_PREFIX}${stream}`;
+    const consumer = await this.connection.client.consumers.get(HEADS_STREAM, { filter_subjects: filter });
+    let left = (await consumer.info()).num_pending;
+    while (left > 0) {
+      const before = left;
+      for await (const message of await consumer.fetch({ max_messages: Math.min(left, PAGE) })) {
+        left--;
+        yield this.read(message.data);
+      }
+      if (left === before) throw new Error(`the heads of ${stream} cannot be read; ${left} are missing`);
+    }
+  }
+
+  private read(data: Uint8Array): AnchoredHead {
+    try {
+      const { head, signature } = JSON.parse(Buffer.from(data).toString()) as Record<string, string>;
+      const signed = Buffer.from(head ?? '');
+      const isGenuine = verify(undefined, signed, this.publicKey, Buffer.from(signature ?? '', 'base64'));
+      return { head: JSON.parse(head ?? '') as ChainHead, isGenuine };
+    } catch {
+      // Anybody who may publish there can write anything.
+      return { head: UNREADABLE, isGenuine: false };
+    }
   }
 
   /** Streams of which there is a head. */
