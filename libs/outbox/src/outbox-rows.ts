@@ -17,8 +17,11 @@ export interface OutboxRow {
 
 /** What is not read at the moment. */
 export interface Exclusion {
+  /** On their way. */
   readonly ids: readonly number[];
   readonly aggregateIds: readonly string[];
+  /** Published, and marked by the statement that reads: one round trip instead of two. */
+  readonly published: readonly number[];
 }
 
 /** Why a row can never be published. */
@@ -44,21 +47,24 @@ export class OutboxRows {
    * order, and a late one would be skipped for ever. Of one aggregate, ids are visible in order, because its
    * transactions wait for each other before they draw them.
    */
-  async read(session: RelaySession, { ids, aggregateIds }: Exclusion): Promise<OutboxRow[]> {
+  async read(session: RelaySession, { ids, aggregateIds, published }: Exclusion): Promise<OutboxRow[]> {
     const rows = await session.query<RowTuple>(
       'read',
-      `SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data
+      // The statement sees what it deletes. `<> ALL` would compare each row with each id; `NOT IN` looks it up.
+      `WITH marked AS (DELETE FROM outbox_pending WHERE id = ANY ($3::bigint[]))
+       SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data
        FROM (
          SELECT id, created_at, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
          FROM (
            SELECT id, created_at, bytes FROM outbox_pending
-           WHERE id <> ALL ($1::bigint[]) AND aggregate_id <> ALL ($2::text[])
+           WHERE id NOT IN (SELECT unnest($1::bigint[] || $3::bigint[]))
+             AND aggregate_id NOT IN (SELECT unnest($2::text[]))
            ORDER BY id LIMIT ${BATCH_SIZE}) AS oldest
          ) AS next
        JOIN outbox o ON o.id = next.id AND o.created_at = next.created_at
        WHERE bytes_before < ${BATCH_BYTES}
        ORDER BY next.id`,
-      [ids, aggregateIds],
+      [ids, aggregateIds, published],
     );
     return rows.map(toRow);
   }

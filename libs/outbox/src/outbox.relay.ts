@@ -39,10 +39,11 @@ interface Batch {
 }
 
 const EMPTY: Batch = { rows: [], readAt: Infinity };
+const NOTHING: BatchOutcome = { published: [], setAside: [], refused: [] };
 
 /**
- * Publishes what was appended, by one process at a time; the others stand by. While a batch is on its way, the one
- * before is marked and the next one read, outside of any transaction.
+ * Publishes what was appended, by one process at a time; the others stand by. While a batch is on its way, one
+ * statement marks the one before and reads the next.
  *
  * The order of an aggregate does not rest on the lock: a relay publishes an event only when every earlier one of its
  * aggregate is stored. A relay that lost its lock unnoticed publishes what its successor publishes too, each of them in
@@ -104,7 +105,7 @@ export class OutboxRelay
     const session = await RelaySession.tryOpen(this.dataSource);
     if (!session) return 0;
     try {
-      const { rows } = await this.read(session, EMPTY);
+      const { rows } = await this.read(session, EMPTY, NOTHING);
       const outcome = await publishRows(this.publisher, rows);
       this.take(outcome);
       await this.mark(session, outcome);
@@ -141,33 +142,40 @@ export class OutboxRelay
   /** Publishes batch after batch until the process stops or somebody else wants the lock. */
   private async lead(session: RelaySession): Promise<void> {
     let batch = EMPTY;
-    let marked: Promise<void> = Promise.resolve();
+    let unmarked = NOTHING;
     while (!this.stopped) {
+      // Asked first: PostgreSQL works while the batch is encoded and stored.
+      const reading = this.read(session, batch, unmarked);
       const publishing = publishRows(this.publisher, batch.rows);
-      // One connection answers one query after the other: what was marked is not read again.
-      const reading = this.read(session, batch);
-      // All have ended before the session is closed, whichever fails.
-      await Promise.allSettled([publishing, reading, marked]);
-      await marked;
-      const outcome = await publishing;
+      // Both have ended before the session is closed, whichever fails.
+      await Promise.allSettled([publishing, reading]);
+      unmarked = await publishing;
       if (batch.rows.length > 0) failpoint('relay.published');
-      this.take(outcome);
-      marked = this.mark(session, outcome);
-      marked.catch(() => undefined);
+      this.take(unmarked);
       batch = this.withoutHeld(await reading);
       if (batch.rows.length > 0) failpoint('relay.selected');
-      this.housekeeping.keep(outcome.published.length);
+      this.housekeeping.keep(unmarked.published.length);
       if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
-      await this.pause(outcome, batch);
+      if (batch.rows.length > 0 && unmarked.refused.length === 0) continue;
+      // Marked before a pause, not after it.
+      await this.mark(session, unmarked);
+      await this.pause(unmarked, batch);
+      unmarked = NOTHING;
     }
-    await marked;
+    await this.mark(session, unmarked);
   }
 
-  private async read(session: RelaySession, inFlight: Batch): Promise<Batch> {
+  /** Reads what comes after `inFlight`, and marks `outcome` on the way. */
+  private async read(session: RelaySession, inFlight: Batch, outcome: BatchOutcome): Promise<Batch> {
+    if (outcome.setAside.length > 0) await this.rows.setAside(session, outcome.setAside);
     const readAt = performance.now();
-    const aggregateIds = this.held.current();
-    const ids = inFlight.rows.map(({ id }) => id);
-    return { rows: await this.rows.read(session, { ids, aggregateIds }), readAt };
+    const rows = await this.rows.read(session, {
+      ids: inFlight.rows.map(({ id }) => id),
+      aggregateIds: this.held.current(),
+      published: outcome.published.map(({ id }) => id),
+    });
+    if (outcome.published.length > 0) failpoint('relay.marked');
+    return { rows, readAt };
   }
 
   private withoutHeld({ rows, readAt }: Batch): Batch {
