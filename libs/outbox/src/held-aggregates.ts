@@ -14,10 +14,6 @@ export class HeldAggregates {
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  get size(): number {
-    return this.holds.size;
-  }
-
   hold(aggregateId: string): void {
     const before = this.holds.get(aggregateId);
     const now = this.now();
@@ -29,6 +25,11 @@ export class HeldAggregates {
 
   release(aggregateId: string): void {
     this.holds.delete(aggregateId);
+  }
+
+  /** Another process may have published meanwhile what was held. */
+  clear(): void {
+    this.holds.clear();
   }
 
   isHeld(aggregateId: string): boolean {

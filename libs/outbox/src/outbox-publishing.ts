@@ -51,6 +51,10 @@ function sort(
 ): void {
   if (!(result instanceof Error)) into.published.push(row);
   else if (UNPUBLISHABLE.has(result.code)) {
-    into.setAside.push({ id: row.id, code: result.code, reason: result.message });
+    into.setAside.push(toSetAside(row, result));
   } else into.refused.push({ row, error: result });
+}
+
+function toSetAside({ id, aggregateId }: OutboxRow, { code, message }: PublishError): SetAside {
+  return { id, aggregateId, code, reason: message };
 }

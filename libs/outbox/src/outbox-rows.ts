@@ -27,6 +27,7 @@ export interface Exclusion {
 /** Why a row can never be published. */
 export interface SetAside {
   readonly id: number;
+  readonly aggregateId: string;
   readonly code: string;
   readonly reason: string;
 }

@@ -131,6 +131,7 @@ export class OutboxRelay
   private async leadWith(session: RelaySession): Promise<void> {
     try {
       await session.listen(() => this.sleeper.wake());
+      this.held.clear();
       this.isLeading = true;
       await this.lead(session);
     } finally {
@@ -180,13 +181,11 @@ export class OutboxRelay
 
   private withoutHeld({ rows, readAt }: Batch): Batch {
     if (performance.now() - readAt > STALE_AFTER_MS) return EMPTY;
-    return this.held.size === 0
-      ? { rows, readAt }
-      : { rows: rows.filter((row) => !this.held.isHeld(row.aggregateId)), readAt };
+    return { rows: rows.filter((row) => !this.held.isHeld(row.aggregateId)), readAt };
   }
 
   private take({ published, setAside, refused }: BatchOutcome): void {
-    if (this.held.size > 0) for (const { aggregateId } of published) this.held.release(aggregateId);
+    for (const { aggregateId } of [...published, ...setAside]) this.held.release(aggregateId);
     for (const { row } of refused) this.held.hold(row.aggregateId);
     if (published.length > 0) this.observer.published(published.length);
     if (refused[0]) {
@@ -201,18 +200,16 @@ export class OutboxRelay
   }
 
   private async mark(session: RelaySession, { published, setAside }: BatchOutcome): Promise<void> {
-    await this.rows.setAside(session, setAside);
-    await this.rows.markPublished(
-      session,
-      published.map(({ id }) => id),
-    );
+    // Both at once: a mark that waited for an answer would come after the next read, which would read its rows again.
+    const ids = published.map(({ id }) => id);
+    await Promise.all([this.rows.setAside(session, setAside), this.rows.markPublished(session, ids)]);
     if (published.length > 0) failpoint('relay.marked');
   }
 
   private async pause({ refused }: BatchOutcome, next: Batch): Promise<void> {
     // A broker in trouble must not be asked without pause, whatever is appended meanwhile.
     const isBrokerInTrouble = refused.length > 0 && this.refusedInARow > 1;
-    if (isBrokerInTrouble || this.held.size > MAX_HELD) {
+    if (isBrokerInTrouble || this.held.current().length > MAX_HELD) {
       await this.sleeper.rest(FAILURE_DELAY_MS, () => this.stopped);
     } else if (next.rows.length === 0) {
       await this.sleeper.sleep(POLL_INTERVAL_MS);
