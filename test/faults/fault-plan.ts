@@ -31,6 +31,7 @@ export const FAULT_POINTS: FaultPoints = {
     'jetstream.before-ack',
     'relay.published',
   ],
+  'audit-service': ['audit.stored', 'audit.committed', 'jetstream.before-ack'],
 };
 
 /** Spreads the kills over the first hits of a point, so that they meet it early, in the midst and behind others. */

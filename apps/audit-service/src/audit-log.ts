@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { failpoint } from '@slipstream/failpoints';
 import { PostgresInbox } from '@slipstream/idempotency';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
@@ -56,6 +57,7 @@ export class AuditLog implements OnApplicationBootstrap {
       const number = before.segments + 1;
       const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
       const object = await this.store.write(name, content);
+      failpoint('audit.stored');
       await this.segments.add(tx, {
         stream,
         number,
@@ -68,6 +70,7 @@ export class AuditLog implements OnApplicationBootstrap {
       const after = { stream, segments: number, records: before.records + kept.length, chain };
       return mustSign ? after : undefined;
     });
+    failpoint('audit.committed');
     if (end) await this.publishHead(end);
   }
 
