@@ -50,6 +50,12 @@ export function conflict(message: MessageIdentity, observer: IdempotencyObserver
   return new MessageConflictError(message.consumer, message.messageId);
 }
 
+/** The subject of the last message, which is that of the next one nearly always. */
+let lastSubject = { subject: '', digits: '0'.repeat(SUBJECT_DIGITS) };
+
 function subjectDigits(subject: string): string {
-  return crc32(subject).toString(16).padStart(SUBJECT_DIGITS, '0');
+  if (subject !== lastSubject.subject) {
+    lastSubject = { subject, digits: crc32(subject).toString(16).padStart(SUBJECT_DIGITS, '0') };
+  }
+  return lastSubject.digits;
 }

@@ -33,7 +33,7 @@ export function claimQuery(
   const parameters: unknown[] = [
     consumer,
     keys.map(({ messageId }) => messageId),
-    keys.map(({ fingerprint }) => (fingerprint === undefined ? null : `\\x${fingerprint}`)),
+    byteaArray(keys),
     timestamp(from),
     timestamp(until),
     now ?? null,
@@ -74,4 +74,12 @@ function freshKeys(partitions: number): string {
 
 function timestamp(epochMs: number): string {
   return epochMs === -Infinity ? '-infinity' : new Date(epochMs).toISOString();
+}
+
+/** As PostgreSQL reads it: the driver would look through each of the hexadecimal digits for what to escape. */
+function byteaArray(keys: readonly Key[]): string {
+  const elements = keys.map(({ fingerprint }) =>
+    fingerprint === undefined ? 'NULL' : `"\\\\x${fingerprint}"`,
+  );
+  return `{${elements.join(',')}}`;
 }
