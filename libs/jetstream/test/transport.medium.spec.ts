@@ -158,7 +158,9 @@ describe('JetStream transport', () => {
       expect(header('dead-letter-sequence')).toBe('1');
       expect(header('dead-letter-consumer')).toBe(durable);
       expect(header('dead-letter-trace-id')).toBe('a'.repeat(32));
-      expect(header('Nats-Msg-Id')).toBe(`${stream.name}:1:${durable}`);
+      expect(header('Nats-Msg-Id')).toBe(
+        `${stream.name}:1:${durable}:${Date.parse(header('dead-letter-first-at'))}`,
+      );
       expect(await dlq()).toHaveLength(1);
       expect(settled.map(({ outcome }) => outcome)).toEqual(['retried', 'dead-lettered']);
     });
@@ -205,6 +207,20 @@ describe('JetStream transport', () => {
       const letter = await waitFor('the dead letter', async () => (await dlq())[1]);
       expect(letter.header('dead-letter-message')).toBe('the true error');
       expect(letter.header('dead-letter-attempts')).toBe('1');
+    });
+
+    it('takes the first message of a stream that was created anew although it took one of the same sequence before', async () => {
+      const refuse = () => {
+        throw new TerminalError('refused');
+      };
+      for (const count of [1, 2]) {
+        const { app } = await start(handler(stream.subject('a'), { durable }, refuse));
+        await bystander.publish(stream.subject('a'), String(count));
+        await waitFor('the ack', async () => (await position())?.ack_floor.stream_seq === 1);
+        await app.close();
+        await bystander.deleteStream(stream.name);
+      }
+      expect((await dlq()).map(({ data }) => Buffer.from(data).toString())).toEqual(['1', '2']);
     });
 
     it('takes a message whose headers nobody can read, with its body', async () => {

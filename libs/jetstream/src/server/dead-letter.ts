@@ -31,18 +31,17 @@ export class DeadLetterQueue {
 
   /**
    * Publishes the original bytes and headers together with what went wrong, and resolves once they are stored.
-   * The id is derived from stream, sequence and consumer, so a copy repeated after a crash is stored once. A redrive that
-   * failed again is another dead letter.
+   * The id is derived from stream, sequence, time and consumer, so a copy repeated after a crash is stored once. The time
+   * tells it from an earlier message of a stream that was created anew. A redrive that failed again is another dead letter.
    */
   async store(failed: FailedDelivery): Promise<void> {
-    const { stream, streamSequence, consumer, redrive } = failed.info;
     const headers = carriedHeaders(readHeaders(failed.message));
     for (const [name, value] of Object.entries(this.describe(failed))) {
       headers[`dead-letter-${name}`] = toHeaderValue(value);
     }
     const message = {
       subject: this.origin.subject,
-      messageId: [stream, streamSequence, consumer, ...(redrive === undefined ? [] : [redrive])].join(':'),
+      messageId: idOf(failed.info),
       data: failed.message.data,
       headers,
     };
@@ -76,6 +75,11 @@ export class DeadLetterQueue {
       'service-version': this.origin.version,
     };
   }
+}
+
+function idOf({ stream, streamSequence, consumer, timestampMs, redrive }: DeliveryInfo): string {
+  const parts = [stream, streamSequence, consumer, Math.trunc(timestampMs)];
+  return (redrive === undefined ? parts : [...parts, redrive]).join(':');
 }
 
 function rootCause(error: Error): Error {
