@@ -9,7 +9,7 @@ if (!TIERS.includes(tier)) {
   process.exit(2);
 }
 process.env.FAULT_TIER = tier;
-process.argv.splice(2, Infinity, 'test/faults');
+process.argv.splice(2, Infinity, 'test/faults', 'libs/jetstream/test/crash-points');
 await runPinned('tools/test/main.ts', {
   nodeOptions: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
 });
