@@ -159,7 +159,7 @@ describe('JetStream transport', () => {
       expect(header('dead-letter-consumer')).toBe(durable);
       expect(header('dead-letter-trace-id')).toBe('a'.repeat(32));
       expect(header('Nats-Msg-Id')).toBe(
-        `${stream.name}:1:${durable}:${Date.parse(header('dead-letter-first-at'))}`,
+        `${stream.name}:1:${durable}:${Date.parse(header('dead-letter-first-at') ?? '')}`,
       );
       expect(await dlq()).toHaveLength(1);
       expect(settled.map(({ outcome }) => outcome)).toEqual(['retried', 'dead-lettered']);
