@@ -1,8 +1,9 @@
 /**
- * How a delivery was settled. `terminated` = ended by its handler without a dead letter, `released` = given back
+ * How a delivery was settled. `ignored` = none of its handler's business, `terminated` = ended by its handler without a dead letter, `released` = given back
  * unstarted, because the process is shutting down or the consumer is paused.
  */
-export type SettlementOutcome = 'handled' | 'terminated' | 'retried' | 'dead-lettered' | 'released';
+export type SettlementOutcome =
+  'handled' | 'ignored' | 'terminated' | 'retried' | 'dead-lettered' | 'released';
 
 /** One delivery after its settlement was sent to the server. */
 export interface SettledDelivery {

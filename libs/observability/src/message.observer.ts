@@ -9,6 +9,7 @@ const DELIVERY_MESSAGE = 'delivery settled';
 
 const LEVEL_OF: Readonly<Record<SettledDelivery['outcome'], Level>> = {
   handled: 'info',
+  ignored: 'debug',
   terminated: 'info',
   retried: 'warn',
   'dead-lettered': 'error',

@@ -8,7 +8,7 @@ const MAX_SUBJECTS = 200;
 
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-const OUTCOMES = ['handled', 'terminated', 'retried', 'dead-lettered', 'released'] as const;
+const OUTCOMES = ['handled', 'ignored', 'terminated', 'retried', 'dead-lettered', 'released'] as const;
 
 type OutcomeCounts = Record<SettlementOutcome, number>;
 
@@ -59,11 +59,11 @@ export class TransportMetrics {
     const { pattern, outcome } = delivery;
     let outcomes = counts.get(pattern);
     if (outcomes === undefined) {
-      outcomes = { handled: 0, terminated: 0, retried: 0, 'dead-lettered': 0, released: 0 };
+      outcomes = { handled: 0, ignored: 0, terminated: 0, retried: 0, 'dead-lettered': 0, released: 0 };
       counts.set(pattern, outcomes);
     }
     outcomes[outcome] += 1;
-    if (outcome === 'released') {
+    if (outcome === 'released' || outcome === 'ignored') {
       return;
     }
     this.duration.observe({ status: outcome }, delivery.durationMs / 1_000);

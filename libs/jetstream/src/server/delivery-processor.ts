@@ -171,7 +171,7 @@ export class DeliveryProcessor {
       attempt: context.attempt,
       messageId: decoded?.messageId,
       attributes: decoded?.attributes ?? {},
-      outcome: OUTCOMES[settlement.verb],
+      outcome: attempt.outcome?.kind === 'ignored' ? 'ignored' : OUTCOMES[settlement.verb],
       durationMs,
       ageMs: Date.now() - info.timestampMs,
       error: 'error' in settlement ? settlement.error : undefined,

@@ -9,10 +9,11 @@ import {
   UnroutableMessageError,
 } from '../errors.js';
 import type { DeliveryInfo } from './delivery-info.js';
+import { readHeaders } from './headers.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
 import { mostAttempts } from './retry-policy.js';
 import { createRouter, type ConsumerPlan, type Route } from './routes.js';
-import { outcomeOf, type Outcome } from './settle.js';
+import { IGNORED, outcomeOf, type Outcome } from './settle.js';
 import { Watchdog } from './watchdog.js';
 
 /** Starts beyond `maxDeliver` that a message gets before it counts as one that kills its process. */
@@ -61,6 +62,10 @@ export class Dispatcher {
     const route = this.routeOf(message.subject);
     const attempt: Attempt = { message, info, context, route, decoded: undefined, outcome: undefined };
     try {
+      if (this.isIgnored(message)) {
+        attempt.outcome = IGNORED;
+        return attempt;
+      }
       attempt.decoded = this.decode(message);
       context.identify(attempt.decoded.messageId);
       this.refuse(attempt);
@@ -131,6 +136,11 @@ export class Dispatcher {
   /** Aborts the signals of what runs and of what is called from now on. */
   abort(reason: Error): void {
     this.watchdog.abortAll(reason);
+  }
+
+  private isIgnored(message: Msg): boolean {
+    const { ignores } = this.plan.options;
+    return ignores?.({ subject: message.subject, headers: readHeaders(message) }) ?? false;
   }
 
   private decode(message: Msg): DecodedMessage {

@@ -7,6 +7,7 @@ import { nextDelayMs, type RetryPolicy } from './retry-policy.js';
 /** What came of one attempt. */
 export type Outcome =
   | { readonly kind: 'handled' }
+  | { readonly kind: 'ignored' }
   | { readonly kind: 'terminated'; readonly reason: string }
   | { readonly kind: 'failed'; readonly error: unknown };
 
@@ -17,6 +18,7 @@ export type Settlement =
   | { readonly verb: 'dead-letter'; readonly error: unknown };
 
 export const HANDLED: Outcome = { kind: 'handled' };
+export const IGNORED: Outcome = { kind: 'ignored' };
 
 /**
  * Begins the reason of every termination that a handler asked for. The server's advisory repeats it, by which the sweeper
@@ -54,7 +56,7 @@ export function decide(
   policy: RetryPolicy,
   random: () => number = Math.random,
 ): Settlement {
-  if (outcome.kind === 'handled') return ACK;
+  if (outcome.kind === 'handled' || outcome.kind === 'ignored') return ACK;
   if (outcome.kind === 'terminated') return { verb: 'terminate', reason: outcome.reason };
   const { error } = outcome;
   const delayMs = nextDelayMs(error, attempt, policy, random);
