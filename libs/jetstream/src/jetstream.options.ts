@@ -38,6 +38,14 @@ export interface JetStreamOptions {
   /** @default plain JSON */
   readonly codec?: MessageCodec;
   readonly observer?: TransportObserver;
+  /**
+   * True for errors that say nothing about the message, such as those of a database that is away. The attempt is repeated
+   * after 1 s, doubling to 30 s with jitter, for as long as it takes: it consumes none of `maxDeliver`, its batch is not
+   * split, and nothing is dead-lettered for it. Terminal errors and decisions of the handler win. An error that one
+   * message can cause at every attempt must not be among them: that message would be tried for ever.
+   * @default () => false
+   */
+  readonly isOutage?: (error: unknown) => boolean;
   /** Options by durable that win over those of the decorators, which cannot read configuration. */
   readonly handlers?: HandlerOverrides;
   /**
@@ -61,6 +69,7 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     sweepsAdvisories: options.sweepsAdvisories ?? options.topology !== 'bind',
     codec: options.codec ?? jsonCodec,
     observer: options.observer ?? SILENT,
+    isOutage: options.isOutage ?? (() => false),
     handlers: options.handlers ?? {},
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 20_000,
   };

@@ -1,22 +1,47 @@
 import { describe, expect, it } from '@jest/globals';
 import { QueryFailedError } from 'typeorm';
-import { isDatabaseUnavailable } from './database-error.js';
+import { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
 
 const withCode = (code: string) => Object.assign(new Error('database'), { code });
 
 describe('an unavailable database', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', '57P01', '57P03', '08006', '53300', '55P03', '57014', '40P01'])(
-    'is told by the code %s',
+  it.each([
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'EAI_AGAIN',
+    '57P01',
+    '57P03',
+    '08006',
+    '53300',
+    '55P03',
+    '57014',
+    '40P01',
+  ])('is told by the code %s', (code) => {
+    expect(isDatabaseUnavailable(withCode(code))).toBe(true);
+    expect(isDatabaseUnavailable(new QueryFailedError('SELECT 1', [], withCode(code)))).toBe(true);
+  });
+
+  it.each([
+    'Connection terminated unexpectedly',
+    'timeout exceeded when trying to connect',
+    'Query read timeout',
+    'Client was closed and is not queryable',
+  ])('is told by "%s", which has no code', (message) => {
+    expect(isDatabaseUnavailable(new Error(message))).toBe(true);
+  });
+
+  it.each(['ECONNREFUSED', 'EHOSTUNREACH', '57P01', '57P03', '08006', '53300', '25006'])(
+    'is away when it says %s',
     (code) => {
-      expect(isDatabaseUnavailable(withCode(code))).toBe(true);
-      expect(isDatabaseUnavailable(new QueryFailedError('SELECT 1', [], withCode(code)))).toBe(true);
+      expect(isDatabaseAway(withCode(code))).toBe(true);
+      expect(isDatabaseAway(new QueryFailedError('SELECT 1', [], withCode(code)))).toBe(true);
     },
   );
 
-  it.each(['Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
-    'is told by "%s", which has no code',
-    (message) => {
-      expect(isDatabaseUnavailable(new Error(message))).toBe(true);
+  it.each(['40001', '40P01', '55P03', '57014', '08P01', '23505'])(
+    'is not away when it says %s, which a statement may have caused',
+    (code) => {
+      expect(isDatabaseAway(withCode(code))).toBe(false);
     },
   );
 

@@ -4,10 +4,21 @@
  * cannot reach its disk.
  */
 const UNAVAILABLE_STATES = /^(08\w{3}|40001|40P01|25006|53\w{3}|55P03|57014|57P0[123]|58\w{3})$/;
-const UNAVAILABLE_SYSTEM_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND']);
+/** Those that no statement can cause by itself: another try of a deadlock or of a slow statement must have an end. */
+const AWAY_STATES = /^(08(?!P01)\w{3}|25006|53\w{3}|57P0[123]|58\w{3})$/;
+const UNAVAILABLE_SYSTEM_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 /** The driver gives these errors no code. */
 const UNAVAILABLE_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered|was closed))/;
 
 /** SQLSTATE or system code of an error of the database or of TypeORM around it. */
 export function databaseErrorCode(error: unknown): string | undefined {
@@ -17,10 +28,19 @@ export function databaseErrorCode(error: unknown): string | undefined {
 
 /** True when the database could not do it now, whatever was asked. */
 export function isDatabaseUnavailable(error: unknown): boolean {
+  return isToldBy(error, UNAVAILABLE_STATES);
+}
+
+/** True when the database itself was away, stopping, full or read-only: the statement cannot be at fault. */
+export function isDatabaseAway(error: unknown): boolean {
+  return isToldBy(error, AWAY_STATES);
+}
+
+function isToldBy(error: unknown, states: RegExp): boolean {
   const origin = cause(error);
   if (!origin) return false;
   const { code } = origin;
-  if (typeof code === 'string') return UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code);
+  if (typeof code === 'string') return states.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code);
   return UNAVAILABLE_MESSAGES.test(origin.message);
 }
 

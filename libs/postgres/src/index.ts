@@ -1,3 +1,3 @@
 export { dataSourceOptions, postgresModule, type PostgresOptions } from './postgres.module.js';
-export { isDatabaseUnavailable } from './database-error.js';
+export { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
 export { GroupCommit, GroupCommitFullError, type GroupCommitOptions } from './group-commit.js';

@@ -14,7 +14,12 @@ import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/i
 import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
 import { InboxObserver, MessageObserver, ObservabilityModule } from '@slipstream/observability';
 import { OutboxBacklog } from '@slipstream/outbox';
-import { isDatabaseUnavailable, postgresModule, type PostgresOptions } from '@slipstream/postgres';
+import {
+  isDatabaseAway,
+  isDatabaseUnavailable,
+  postgresModule,
+  type PostgresOptions,
+} from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import type { ServiceEnvironment } from './environment.js';
 
@@ -90,6 +95,7 @@ function transport(service: string, config: ServiceEnvironment): DynamicModule {
       topology: config.JETSTREAM_TOPOLOGY,
       codec: { decode: decodeEvent },
       observer,
+      isOutage: isDatabaseAway,
     }),
   });
 }

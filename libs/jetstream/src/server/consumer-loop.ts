@@ -170,7 +170,7 @@ export class ConsumerLoop {
       if (unit.length === 0) break;
       this.run(unit, () => this.processor.process(unit));
     }
-    if (this.state === 'running' && !this.held.isFull) {
+    if (this.state === 'running' && !this.held.isFull && !this.processor.isHoldingOff) {
       this.attempt(() => this.source.topUp(this.window - this.held.count, this.window));
     }
   }

@@ -7,6 +7,9 @@ import type { ConsumerPlan } from './routes.js';
 import type { Delivery } from './held-deliveries.js';
 import { decide, HANDLED, type Settlement, type Settler } from './settle.js';
 
+/** Then a few messages find out whether the outage is over. */
+const LONGEST_HOLD_OFF_MS = 5_000;
+
 const OUTCOMES: Record<Settlement['verb'], SettlementOutcome> = {
   ack: 'handled',
   terminate: 'terminated',
@@ -27,6 +30,8 @@ export interface ProcessorParts {
  * nothing was acked and the server delivers again after the ack wait.
  */
 export class DeliveryProcessor {
+  private awayUntil = 0;
+
   constructor(
     private readonly plan: ConsumerPlan,
     private readonly parts: ProcessorParts,
@@ -42,6 +47,11 @@ export class DeliveryProcessor {
     return isFresh
       ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
       : this.processCounted(deliveries);
+  }
+
+  /** True for a while after an outage: what is taken now would only come back, and wait longer than what was left. */
+  get isHoldingOff(): boolean {
+    return Date.now() < this.awayUntil;
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
@@ -123,9 +133,11 @@ export class DeliveryProcessor {
 
   /** Settles at once what is acked, which is nearly everything; anything else takes a promise. */
   private end(attempt: Attempt, durationMs: number): Promise<void> | undefined {
-    const { outcome = HANDLED, context, message } = attempt;
-    const wanted = decide(outcome, context.attempt, this.plan.options);
+    const { outcome = HANDLED, context, message, info } = attempt;
+    const repeats = info.deliveryCount - context.attempt;
+    const wanted = decide(outcome, context.attempt, this.plan.options, repeats);
     if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);
+    this.awayUntil = 0;
     void this.parts.settler.settle(message, wanted, noCopy);
     this.parts.observer.settled(this.report(attempt, wanted, durationMs));
     return undefined;
@@ -134,7 +146,10 @@ export class DeliveryProcessor {
   private async endFailed(attempt: Attempt, wanted: Settlement, durationMs: number): Promise<void> {
     const { message, info, context } = attempt;
     const { attempts, settler, deadLetters } = this.parts;
-    if (wanted.verb === 'nak') await attempts.finish(info, context.attempt);
+    if (wanted.verb === 'nak') {
+      if (wanted.isOutage) this.awayUntil = Date.now() + Math.min(wanted.delayMs, LONGEST_HOLD_OFF_MS);
+      await attempts.finish(info, wanted.isOutage ? context.attempt - 1 : context.attempt);
+    }
     failpoint('jetstream.after-attempt-recorded');
     const settlement = await settler.settle(message, wanted, (error) =>
       deadLetters.store({ message, info, attempt: context.attempt, error }),

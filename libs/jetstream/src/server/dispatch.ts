@@ -11,7 +11,7 @@ import {
 import type { DeliveryInfo } from './delivery-info.js';
 import { readHeaders } from './headers.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
-import { mostAttempts } from './retry-policy.js';
+import { isTerminal, mostAttempts } from './retry-policy.js';
 import { createRouter, type ConsumerPlan, type Route } from './routes.js';
 import { IGNORED, outcomeOf, type Outcome } from './settle.js';
 import { Watchdog } from './watchdog.js';
@@ -46,6 +46,7 @@ export class Dispatcher {
     private readonly plan: ConsumerPlan,
     private readonly codec: MessageCodec,
     private readonly invoke: InvokeHandler,
+    private readonly isOutage: (error: unknown) => boolean,
   ) {
     this.routeOf = createRouter(plan.routes);
     const { timeoutMs, durable } = plan.options;
@@ -129,8 +130,13 @@ export class Dispatcher {
     const release = this.watchdog.watch(context, (error) => end({ kind: 'failed', error }));
     this.invoke(route.handler, payload, context).then(
       () => release() && end(undefined),
-      (error: unknown) => release() && end({ kind: 'failed', error }),
+      (error: unknown) => release() && end(this.failureOf(error)),
     );
+  }
+
+  private failureOf(error: unknown): Outcome {
+    const isAway = !isTerminal(error, this.plan.options.terminalErrors) && this.isOutage(error);
+    return { kind: isAway ? 'outage' : 'failed', error };
   }
 
   /** Aborts the signals of what runs and of what is called from now on. */
@@ -164,8 +170,12 @@ export class Dispatcher {
   }
 }
 
-/** A handler that asks for another attempt means the whole batch; anything else may be the fault of one message. */
+/**
+ * A handler that asks for another attempt means the whole batch, and so does an outage; anything else may be the fault of
+ * one message.
+ */
 function isOneMembersFault(failure: Outcome): boolean {
-  const { error } = failure as Outcome & { kind: 'failed' };
+  if (failure.kind !== 'failed') return false;
+  const { error } = failure;
   return !(error instanceof RetryableError) || error instanceof HandlerTimeoutError;
 }

@@ -179,9 +179,9 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** @param handling what becomes of a message; another plan than the consumer's own for what operators send again */
   private createLoop(plan: ConsumerPlan, handling: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
-    const { codec, observer } = this.parts.options;
+    const { codec, observer, isOutage } = this.parts.options;
     const processor = new DeliveryProcessor(handling, {
-      dispatcher: new Dispatcher(handling, codec, this.invoke),
+      dispatcher: new Dispatcher(handling, codec, this.invoke, isOutage),
       settler: this.settler,
       attempts: isEphemeral(plan.options) ? AttemptLedger.inMemory() : attempts,
       deadLetters: this.deadLettersOf(handling.stream),
@@ -204,7 +204,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     const settler = new HoldingSettler(connection.nc);
     const keys = new OrderingKeys(plan.options, options.codec);
     const processor = new DeliveryProcessor(plan, {
-      dispatcher: new Dispatcher(plan, keys, this.invoke),
+      dispatcher: new Dispatcher(plan, keys, this.invoke, options.isOutage),
       settler,
       attempts,
       deadLetters: this.deadLettersOf(plan.stream),

@@ -88,7 +88,8 @@ function isList(backoff: Backoff): backoff is readonly number[] {
 /** Invalid payloads (Nest's validation pipe throws `BadRequestException`) stay invalid at every attempt. */
 const ALWAYS_TERMINAL: readonly ErrorClass[] = [TerminalError, BadRequestException];
 
-function isTerminal(error: unknown, declared: readonly ErrorClass[]): boolean {
+/** True when no later attempt is to be made after the error. */
+export function isTerminal(error: unknown, declared: readonly ErrorClass[]): boolean {
   return [ALWAYS_TERMINAL, declared].some((classes) => classes.some((terminal) => error instanceof terminal));
 }
 

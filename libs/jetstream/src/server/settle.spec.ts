@@ -36,6 +36,18 @@ describe('settlement', () => {
     expect(decide(failed(error), 2, policy)).toMatchObject({ delayMs: 5_000 });
   });
 
+  it('repeats an attempt that met an outage after a doubling delay, half of it jitter, however often', () => {
+    const error = new Error('away');
+    const delays = (random: number) =>
+      [0, 1, 4, 5, 10_000].map((repeats) => {
+        const settlement = decide({ kind: 'outage', error }, 5, policy, repeats, () => random);
+        expect(settlement).toMatchObject({ verb: 'nak', error, isOutage: true });
+        return 'delayMs' in settlement && settlement.delayMs;
+      });
+    expect(delays(1)).toEqual([1_000, 2_000, 16_000, 30_000, 30_000]);
+    expect(delays(0)).toEqual([500, 1_000, 8_000, 15_000, 15_000]);
+  });
+
   it.each([5, 6, 100])('dead-letters a retryable error on attempt %i of 5', (attempt) => {
     const error = new RetryableError('still');
     expect(decide(failed(error), attempt, policy)).toEqual({ verb: 'dead-letter', error });

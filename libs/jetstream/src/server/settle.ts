@@ -9,12 +9,20 @@ export type Outcome =
   | { readonly kind: 'handled' }
   | { readonly kind: 'ignored' }
   | { readonly kind: 'terminated'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** What the handler needs is away, whatever the message. */
+  | { readonly kind: 'outage'; readonly error: unknown };
 
 export type Settlement =
   | { readonly verb: 'ack' }
   | { readonly verb: 'terminate'; readonly reason: string }
-  | { readonly verb: 'nak'; readonly delayMs: number; readonly error: unknown }
+  | {
+      readonly verb: 'nak';
+      readonly delayMs: number;
+      readonly error: unknown;
+      /** The attempt counts for nothing. */
+      readonly isOutage?: boolean;
+    }
   | { readonly verb: 'dead-letter'; readonly error: unknown };
 
 export const HANDLED: Outcome = { kind: 'handled' };
@@ -28,6 +36,9 @@ export const TERMINATED_BY_HANDLER = 'slipstream handler: ';
 
 const ACK: Settlement = { verb: 'ack' };
 const DEAD_LETTER_RETRY_MS = 5_000;
+/** Bounds before a message is tried again that met an outage: the first doubles with every repetition. */
+const OUTAGE_RETRY_MS = 1_000;
+const OUTAGE_RETRY_CAP_MS = 30_000;
 
 /** Turns what a handler recorded on its context into an outcome. */
 export function outcomeOf(decision: HandlerDecision | undefined): Outcome {
@@ -49,16 +60,23 @@ export function outcomeOf(decision: HandlerDecision | undefined): Outcome {
   }
 }
 
-/** Decides what becomes of a message. The only place that knows the rules. */
+/**
+ * Decides what becomes of a message. The only place that knows the rules.
+ * @param repeats earlier deliveries of the message that counted for nothing
+ */
 export function decide(
   outcome: Outcome,
   attempt: number,
   policy: RetryPolicy,
+  repeats = 0,
   random: () => number = Math.random,
 ): Settlement {
   if (outcome.kind === 'handled' || outcome.kind === 'ignored') return ACK;
   if (outcome.kind === 'terminated') return { verb: 'terminate', reason: outcome.reason };
   const { error } = outcome;
+  if (outcome.kind === 'outage') {
+    return { verb: 'nak', delayMs: outageDelayMs(repeats, random), error, isOutage: true };
+  }
   const delayMs = nextDelayMs(error, attempt, policy, random);
   return delayMs === undefined ? { verb: 'dead-letter', error } : { verb: 'nak', delayMs, error };
 }
@@ -158,6 +176,12 @@ function negativelyAcknowledge(message: Msg, delayMs: number): void {
       ? encoder.encode(`-NAK ${JSON.stringify({ delay: Math.round(delayMs * 1e6) })}`)
       : NOT_ACKNOWLEDGED,
   );
+}
+
+/** Half of it is jitter: what failed together must not come back together. */
+function outageDelayMs(repeats: number, random: () => number): number {
+  const bound = Math.min(OUTAGE_RETRY_CAP_MS, OUTAGE_RETRY_MS * 2 ** Math.min(Math.max(repeats, 0), 16));
+  return Math.round(bound * (0.5 + random() / 2));
 }
 
 function decisionDelay(delayMs: number | undefined): { delayMs?: number } {
