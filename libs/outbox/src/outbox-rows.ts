@@ -3,7 +3,7 @@ import type { RelaySession } from './relay-session.js';
 /** Rows that are read, published and marked together. */
 export const BATCH_SIZE = 500;
 /** Bytes of the bodies of a batch, unless a single one is larger. */
-const BATCH_BYTES = 8 * 1_024 * 1_024;
+export const BATCH_BYTES = 8 * 1_024 * 1_024;
 
 export interface OutboxRow {
   readonly id: number;

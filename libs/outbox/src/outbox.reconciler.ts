@@ -4,21 +4,14 @@ import type { DataSource } from 'typeorm';
 import type { OutboxPublisher } from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import { publishAll } from './outbox.repair.js';
-import { toRow, type OutboxRow, type RowTuple } from './outbox-rows.js';
+import { PublishedRows, type EventKey, type EventPage, type EventPosition } from './published-rows.js';
+import { Reconciliation } from './reconciliation.js';
+import { withSessionLock } from './session-lock.js';
 
 const MINUTE_MS = 60_000;
 const INTERVAL_MS = MINUTE_MS;
-/**
- * A server writes to disk every two minutes unless told otherwise: what a power cut takes from it is gone by then. It is
- * also longer than the duplicate window, within which a stream takes no id again that it has lost.
- */
-const SETTLED_AFTER_MS = 5 * MINUTE_MS;
-/** How far a process looks back when it starts. */
-const LOOK_BACK_MS = 30 * MINUTE_MS;
-/** Events that are compared at a time. */
-const MAX_EVENTS = 5_000;
-/** Messages of a stream that are read to find them. */
-const MAX_MESSAGES = 100_000;
+/** Messages of a stream that are read to find the events of one subject. */
+const MAX_MESSAGES = 1_000_000;
 /** Clocks of the database and the broker may differ. */
 const CLOCK_SKEW_MS = MINUTE_MS;
 
@@ -27,12 +20,14 @@ export interface ReconciliationRequest {
   readonly since: Date;
   /** Time before which events are compared. */
   readonly until: Date;
+  /** `next` of the report before, to go on from there. */
+  readonly after?: EventPosition;
   /** Whether missing events are published again. */
   readonly mustRepair: boolean;
 }
 
 export interface ReconciliationReport {
-  /** Events that were compared; all of the time asked for unless `next` is given. */
+  /** Events that were compared; all of the time asked for unless `next` is given. Not those that still wait. */
   readonly compared: number;
   /** Message ids that were confirmed once and are not in their stream. */
   readonly missing: readonly string[];
@@ -40,23 +35,24 @@ export interface ReconciliationReport {
   readonly repaired: number;
   /** Events of which nothing can be said: too many messages were stored since, or no stream holds their subject. */
   readonly unknown: number;
-  /** Time to go on from when there were more events than are compared at a time. */
-  readonly next?: Date;
+  /** Where to go on when there were more events than are compared at a time. */
+  readonly next?: EventPosition;
 }
 
-interface PublishedRow extends OutboxRow {
-  readonly createdAt: Date;
+interface Comparison {
+  readonly missing: readonly EventKey[];
+  readonly unknown: readonly EventKey[];
 }
 
 /**
  * Compares what was published with what the streams hold, and publishes again what is missing: a broker that lost power,
  * or was put back from a copy, forgets messages that it confirmed. What a stream let go of as it is configured to is not
- * missing. Every minute it looks at what was appended five minutes ago, with as many requests to the broker as there
- * are subjects.
+ * missing. Every minute it looks at what was appended five minutes ago, and again at what could not be compared before.
  */
 export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(OutboxReconciler.name);
-  private comparedUntil = new Date(Date.now() - LOOK_BACK_MS);
+  private readonly rows: PublishedRows;
+  private readonly progress: Reconciliation;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
 
@@ -65,7 +61,10 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     private readonly publisher: OutboxPublisher,
     private readonly streams: Pick<StreamIndex, 'search'>,
     private readonly observer: Pick<OutboxObserver, 'missing'> = silentObserver,
-  ) {}
+  ) {
+    this.rows = new PublishedRows(dataSource);
+    this.progress = new Reconciliation(this.rows, (page) => this.repair(page));
+  }
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
@@ -75,84 +74,69 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
 
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
+    this.progress.stop();
     await this.running;
   }
 
   /** Compares a bounded number of events, the oldest first. */
   async reconcile(request: ReconciliationRequest): Promise<ReconciliationReport> {
-    const rows = await this.readPublished(request);
-    const lost: PublishedRow[] = [];
-    let unknown = 0;
-    for (const [subject, group] of Map.groupBy(rows, (row) => row.subject)) {
-      const { missing, unknown: unknownHere } = await this.compare(subject, group);
-      lost.push(...missing);
-      unknown += unknownHere;
-    }
-    if (lost.length > 0) await this.report(lost, request.mustRepair);
-    const last = rows.length === MAX_EVENTS ? rows.at(-1) : undefined;
+    const { events, next } = await this.rows.page(request.since, request.until, request.after);
+    const published = events.filter(({ isPending }) => !isPending);
+    const { missing, unknown } = await this.compare(published);
+    if (missing.length > 0) await this.report(missing, request.mustRepair);
     return {
-      compared: rows.length,
-      missing: lost.map(({ messageId }) => messageId),
-      repaired: request.mustRepair ? lost.length : 0,
-      unknown,
-      ...(last && { next: last.createdAt }),
+      compared: published.length,
+      missing: missing.map(({ messageId }) => messageId),
+      repaired: request.mustRepair ? missing.length : 0,
+      unknown: unknown.length,
+      ...(next && { next }),
     };
   }
 
-  /** One process at a time: several would repair the same. */
-  private async continue(): Promise<void> {
+  /**
+   * Compares what has settled since the last time, unless another process does: several would repair the same.
+   * @param now in milliseconds
+   */
+  async continue(now = Date.now()): Promise<void> {
     try {
-      await this.dataSource.transaction(async (tx) => {
-        const [{ locked }] = await tx.query(
-          `SELECT pg_try_advisory_xact_lock(hashtextextended('outbox-reconciler:' || current_schema(), 0)) AS locked`,
-        );
-        if (!locked) return;
-        const until = new Date(Date.now() - SETTLED_AFTER_MS);
-        const { next } = await this.reconcile({ since: this.comparedUntil, until, mustRepair: true });
-        this.comparedUntil = next ?? until;
-      });
+      await withSessionLock(this.dataSource, 'outbox-reconciler', () => this.progress.continue(now));
     } catch (error) {
       this.logger.warn({ err: error }, 'outbox and streams could not be compared, trying again in a minute');
     }
   }
 
-  private async readPublished({ since, until }: ReconciliationRequest): Promise<PublishedRow[]> {
-    const rows: Record<string, never>[] = await this.dataSource.query(
-      `SELECT id, aggregate_id, message_id, subject, headers, data, created_at FROM outbox o
-       WHERE created_at >= $1 AND created_at < $2
-         AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = o.id)
-         AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = o.id)
-       ORDER BY created_at, id LIMIT ${MAX_EVENTS}`,
-      [since, until],
-    );
-    return rows.map((row) => {
-      const { id, aggregate_id, message_id, subject, headers, data, created_at } = row;
-      const tuple: RowTuple = [id, aggregate_id, message_id, subject, headers, data] as never;
-      return { ...toRow(tuple), createdAt: created_at as unknown as Date };
-    });
+  /** @returns events that must be compared again */
+  private async repair({ events }: EventPage): Promise<EventKey[]> {
+    try {
+      const { missing, unknown } = await this.compare(events.filter(({ isPending }) => !isPending));
+      if (missing.length > 0) await this.report(missing, true);
+      return [...events.filter(({ isPending }) => isPending), ...unknown];
+    } catch (error) {
+      this.logger.warn(
+        { err: error },
+        'missing events could not be published again, trying again in a minute',
+      );
+      return [...events];
+    }
   }
 
-  private async compare(
-    subject: string,
-    rows: readonly PublishedRow[],
-  ): Promise<{ missing: PublishedRow[]; unknown: number }> {
-    const oldest = Math.min(...rows.map(({ createdAt }) => createdAt.getTime()));
-    const findings = await this.search(subject, rows, new Date(oldest - CLOCK_SKEW_MS));
-    if (!findings?.isComplete) return { missing: [], unknown: findings?.missing.length ?? rows.length };
-    const ids = new Set(findings.missing);
-    const isDueInStream = ({ createdAt }: PublishedRow) => createdAt > findings.retainedSince;
-    return {
-      missing: rows.filter((row) => ids.has(row.messageId) && isDueInStream(row)),
-      unknown: 0,
-    };
+  private async compare(events: readonly EventKey[]): Promise<Comparison> {
+    const missing: EventKey[] = [];
+    const unknown: EventKey[] = [];
+    for (const [subject, group] of Map.groupBy(events, (event) => event.subject)) {
+      const findings = await this.search(subject, group);
+      const ids = new Set(findings?.missing ?? group.map(({ messageId }) => messageId));
+      const notFound = group.filter(({ messageId }) => ids.has(messageId));
+      if (!findings?.isComplete) unknown.push(...notFound);
+      else missing.push(...notFound.filter(({ createdAt }) => new Date(createdAt) > findings.retainedSince));
+    }
+    return { missing, unknown };
   }
 
-  private async search(
-    subject: string,
-    rows: readonly PublishedRow[],
-    since: Date,
-  ): Promise<StreamFindings | undefined> {
-    const messageIds = rows.map(({ messageId }) => messageId);
+  private async search(subject: string, events: readonly EventKey[]): Promise<StreamFindings | undefined> {
+    const messageIds = events.map(({ messageId }) => messageId);
+    const oldest = new Date(events[0]?.createdAt ?? 0).getTime();
+    const since = new Date(oldest - CLOCK_SKEW_MS);
     try {
       return await this.streams.search({ subject, messageIds, since, limit: MAX_MESSAGES });
     } catch (error) {
@@ -161,12 +145,13 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async report(lost: readonly PublishedRow[], mustRepair: boolean): Promise<void> {
+  private async report(lost: readonly EventKey[], mustRepair: boolean): Promise<void> {
     this.observer.missing(lost.length);
     this.logger.error(
       { missing: lost.length, first: lost[0]?.messageId, repaired: mustRepair },
       'events that were confirmed are not in their stream',
     );
-    if (mustRepair) await publishAll(this.publisher, lost);
+    if (!mustRepair) return;
+    for await (const rows of this.rows.read(lost)) await publishAll(this.publisher, rows);
   }
 }

@@ -110,6 +110,7 @@ describe('the migration of an outbox of the former version', () => {
           SELECT * FROM unnest(ARRAY['a'], ARRAY['m'], ARRAY['s'], ARRAY['{}'::jsonb], ARRAY['x'::bytea])`),
       ).rejects.toThrow('"body"');
       await after.undoLastMigration();
+      await after.undoLastMigration();
       expect(await after.query('SELECT count(published_at)::int AS published FROM outbox')).toEqual([
         { published: 11 },
       ]);

@@ -1,0 +1,90 @@
+import type { EventKey, EventPage, EventPosition, PublishedRows } from './published-rows.js';
+
+const MINUTE_MS = 60_000;
+/**
+ * A server writes to disk every two minutes unless told otherwise: what a power cut takes from it is gone by then. It is
+ * also longer than the duplicate window, within which a stream takes no id again that it has lost.
+ */
+const SETTLED_AFTER_MS = 5 * MINUTE_MS;
+/** How far a process looks back when it starts, beyond the oldest event that waits. */
+const LOOK_BACK_MS = 30 * MINUTE_MS;
+/** Time for each of new and postponed events; the rest is compared a minute later. */
+const BUDGET_MS = 25_000;
+
+/** A time with events that could not be compared. It ends when they are known, or dropped with their partition. */
+interface Interval {
+  readonly since: Date;
+  readonly until: Date;
+  readonly after?: EventPosition;
+}
+
+/**
+ * How far a process has come with comparing. What could not be compared, because it still waited or its stream could not
+ * be read, is compared again each minute: it is what an outage loses.
+ */
+export class Reconciliation {
+  private comparedUntil: Date | undefined;
+  private after: EventPosition | undefined;
+  private postponed: Interval[] = [];
+  private isStopped = false;
+
+  constructor(
+    private readonly rows: PublishedRows,
+    /** @returns events of the page that must be compared again */
+    private readonly compare: (page: EventPage) => Promise<readonly EventKey[]>,
+  ) {}
+
+  /** @param now in milliseconds */
+  async continue(now: number): Promise<void> {
+    const before = this.postponed.length;
+    await this.compareNew(now);
+    await this.repeat(before);
+  }
+
+  /** Ends `continue` after the page at hand. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  private async compareNew(now: number): Promise<void> {
+    const until = new Date(now - SETTLED_AFTER_MS);
+    this.comparedUntil ??= await this.start(now);
+    const hasTime = this.budget();
+    do {
+      const page = await this.rows.page(this.comparedUntil, until, this.after);
+      this.postpone(await this.compare(page));
+      this.after = page.next;
+      if (!page.next) this.comparedUntil = until;
+    } while (this.after && hasTime());
+  }
+
+  /** The first ones, which were postponed before; what is open still comes to the end. */
+  private async repeat(count: number): Promise<void> {
+    const hasTime = this.budget();
+    for (let repeated = 0; repeated < count && hasTime(); repeated++) {
+      const [{ since, until, after }] = this.postponed as [Interval];
+      const page = await this.rows.page(since, until, after);
+      const open = await this.compare(page);
+      this.postponed.shift();
+      this.postpone(open);
+      if (page.next) this.postponed.push({ since, until, after: page.next });
+    }
+  }
+
+  private postpone(events: readonly EventKey[]): void {
+    const times = events.map(({ createdAt }) => createdAt).toSorted();
+    const [first, last] = [times[0], times.at(-1)];
+    if (first && last) this.postponed.push({ since: new Date(first), until: new Date(Date.parse(last) + 1) });
+  }
+
+  /** What waited before the process started is published by now, or will be. */
+  private async start(now: number): Promise<Date> {
+    const oldest = await this.rows.oldestPending();
+    return new Date(Math.min(now - LOOK_BACK_MS, oldest?.getTime() ?? Infinity));
+  }
+
+  private budget(): () => boolean {
+    const end = performance.now() + BUDGET_MS;
+    return () => !this.isStopped && performance.now() < end;
+  }
+}
