@@ -1,25 +1,14 @@
 import { Controller } from '@nestjs/common';
 import { orderCreatedV2, type OrderCreated } from '@slipstream/contracts';
-import { JetStreamBatchContext, OnEvent, type BatchHandlerOptions } from '@slipstream/jetstream';
+import { JetStreamBatchContext, OnEvent } from '@slipstream/jetstream';
 import { SagaService } from './saga.service.js';
-import { SOURCE } from './source.js';
-
-const OWN_SOURCE = `/${SOURCE}`;
-
-const INTAKE: BatchHandlerOptions = {
-  durable: 'order-intake',
-  concurrency: 2,
-  batch: { size: 500, lingerMs: 5 },
-  // Our own orders were registered before they were published.
-  ignores: ({ headers }) => headers?.get('ce-source') === OWN_SOURCE,
-};
 
 /** Registers orders that another producer put on the stream. */
 @Controller()
 export class IntakeController {
   constructor(private readonly saga: SagaService) {}
 
-  @OnEvent(orderCreatedV2, INTAKE)
+  @OnEvent(orderCreatedV2, { durable: 'order-intake', concurrency: 2, batch: { size: 500, lingerMs: 5 } })
   onOrdersCreated(orders: readonly OrderCreated[], { messages }: JetStreamBatchContext): Promise<void> {
     return this.saga.register(orders, messages);
   }

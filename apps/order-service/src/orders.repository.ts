@@ -54,6 +54,15 @@ const PLACE = `
 export class OrdersRepository {
   constructor(private readonly dataSource: DataSource) {}
 
+  /** Those of the ids whose orders are registered. */
+  async registered(orderIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows: { orderId: string }[] = await this.dataSource.query(
+      `SELECT order_id AS "orderId" FROM orders WHERE order_id = ANY($1::text[]) AND customer_id IS NOT NULL`,
+      [orderIds],
+    );
+    return new Set(rows.map(({ orderId }) => orderId));
+  }
+
   /**
    * Writes orders, whose outcomes may be known already. `orders` names each order once.
    * @returns the orders that were not registered before

@@ -39,11 +39,19 @@ export class SagaService {
     private readonly outbox: Outbox,
   ) {}
 
-  /** Registers orders another producer published. `messages[i]` brought `orders[i]`. */
+  /**
+   * Registers orders another producer published. `messages[i]` brought `orders[i]`. Ours were registered before they were
+   * published; only the table says so: anybody may name us as the source, and a database may have been set back.
+   */
   async register(orders: readonly OrderCreated[], messages: readonly MessageIdentity[]): Promise<void> {
-    await this.inbox.onceEach(messages, async (tx, fresh) => {
+    const known = await this.orders.registered(orders.map(({ orderId }) => orderId));
+    const isUnknown = orders.map(({ orderId }) => !known.has(orderId));
+    const unknown = orders.filter((_, index) => isUnknown[index]);
+    if (unknown.length === 0) return;
+    const bringers = messages.filter((_, index) => isUnknown[index]);
+    await this.inbox.onceEach(bringers, async (tx, fresh) => {
       const byId = new Map<string, OrderCreated>();
-      for (const order of firstCopies(orders, fresh)) {
+      for (const order of firstCopies(unknown, fresh)) {
         if (!byId.has(order.orderId)) byId.set(order.orderId, order);
       }
       if (byId.size === 0) return;
