@@ -137,7 +137,7 @@ export class DeliveryProcessor {
     const repeats = info.deliveryCount - context.attempt;
     const wanted = decide(outcome, context.attempt, this.plan.options, repeats);
     if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);
-    this.awayUntil = 0;
+    if (outcome.kind === 'handled') this.awayUntil = 0;
     void this.parts.settler.settle(message, wanted, noCopy);
     this.parts.observer.settled(this.report(attempt, wanted, durationMs));
     return undefined;
