@@ -1,10 +1,12 @@
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryConfig } from 'pg';
 import type { DataSource, QueryRunner } from 'typeorm';
 
 const LOCK = `hashtextextended('outbox:' || current_schema(), 0)`;
 const CHANNEL = `'outbox_' || md5(current_schema())`;
 /** A query that takes longer has lost its server, which nothing else would tell for hours. */
 const QUERY_TIMEOUT_MS = 20_000;
+/** Longer than any wait for the lock; zero would mean the pool's own time-out. */
+const NO_QUERY_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * The database connection that holds the relay's lock, and on which the relay does all it does: without the lock it
@@ -21,7 +23,7 @@ export class RelaySession {
     const runner = dataSource.createQueryRunner();
     try {
       const client = (await runner.connect()) as PoolClient;
-      const { rows } = await client.query(`SELECT pg_try_advisory_lock(${LOCK}) AS locked`);
+      const { rows } = await client.query(withTimeout(`SELECT pg_try_advisory_lock(${LOCK}) AS locked`));
       if (rows[0].locked) return await new RelaySession(runner, client).configured();
     } catch (error) {
       await runner.release();
@@ -36,8 +38,8 @@ export class RelaySession {
     const runner = dataSource.createQueryRunner();
     try {
       const client = (await runner.connect()) as PoolClient;
-      await client.query('SET lock_timeout = 0; SET statement_timeout = 0');
-      await client.query(`SELECT pg_advisory_lock(${LOCK})`);
+      await client.query(withTimeout('SET lock_timeout = 0; SET statement_timeout = 0'));
+      await client.query(withTimeout(`SELECT pg_advisory_lock(${LOCK})`, NO_QUERY_TIMEOUT_MS));
       return await new RelaySession(runner, client).configured();
     } catch (error) {
       await runner.release();
@@ -61,7 +63,7 @@ export class RelaySession {
   async listen(listener: () => void): Promise<void> {
     const [row] = await this.query<[string]>('channel', `SELECT ${CHANNEL}`);
     this.client.on('notification', listener);
-    await this.client.query(`LISTEN ${row?.[0]}`);
+    await this.client.query(withTimeout(`LISTEN ${row?.[0]}`));
   }
 
   /** True when somebody waits for the lock. */
@@ -86,10 +88,16 @@ export class RelaySession {
     // A relay that hangs or was suspended must lose the lock; a live one asks far more often.
     // Statistics lag behind a table that fills and empties: the relay's queries must use the indexes in any case.
     // A mark that a crash forgets is made again, because the stream knows the message's id.
-    await this.client.query(`
+    const settings = `
       SET idle_session_timeout = '60s';
       SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-      SET synchronous_commit = off`);
+      SET synchronous_commit = off`;
+    await this.client.query(withTimeout(settings));
     return this;
   }
+}
+
+/** The types of the driver do not know the time-out of a single query. */
+function withTimeout(text: string, timeoutMs = QUERY_TIMEOUT_MS): QueryConfig {
+  return { text, query_timeout: timeoutMs } as QueryConfig;
 }
