@@ -54,11 +54,18 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
 
   /** Does what is due now. */
   async run(): Promise<void> {
-    try {
+    await this.attempt('expire', async () => {
       if (await this.isUpToDate()) await this.repeat(() => this.saga.expire(this.timeoutMs));
-      await this.repeat(() => this.keys.prune(this.keyAgeMs));
+    });
+    await this.attempt('prune', () => this.repeat(() => this.keys.prune(this.keyAgeMs)));
+  }
+
+  /** No task is skipped because another one fails. */
+  private async attempt(task: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
-      this.logger.warn({ err: error }, 'housekeeping failed, trying again later');
+      this.logger.warn({ err: error, task }, 'housekeeping failed, trying again later');
     }
   }
 

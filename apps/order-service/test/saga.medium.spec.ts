@@ -148,6 +148,15 @@ describe('the saga of an order', () => {
         { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS },
       );
 
+    it('forgets old keys even when nobody says how far the consumers are', async () => {
+      let pruned = 0;
+      const keys = { prune: () => Promise.resolve(pruned++ && 0) } as unknown as typeof process.keys;
+      const positions = () => Promise.reject(new Error('not permitted'));
+      const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: 0 };
+      await new HousekeepingService(saga, keys, positions, config).run();
+      expect(pruned).toBe(1);
+    });
+
     it('gives no order up while what settles it may still wait in a stream', async () => {
       const order = orderOf();
       await register(order);
