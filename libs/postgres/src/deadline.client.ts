@@ -17,6 +17,6 @@ export class DeadlineClient extends pg.Client {
   }
 
   private endIfSilent(error: unknown): void {
-    if (error instanceof Error && error.message === 'Query read timeout') this.end().catch(() => undefined);
+    if (error instanceof Error && error.message === 'Query read timeout') this.end(() => undefined);
   }
 }
