@@ -28,8 +28,8 @@ export interface DeadLetter {
 export interface DeadLetterDetail extends DeadLetter {
   readonly stack: string;
   readonly serviceVersion: string;
-  /** Headers the message came with. */
-  readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** Headers the message came with; `gone` when they were too large to be copied and are no longer in its stream. */
+  readonly headers: Readonly<Record<string, readonly string[]>> | 'gone';
   readonly body: DecodedBody;
 }
 
@@ -84,14 +84,17 @@ export function toDetail(
   headers: MsgHdrs,
   body: Uint8Array | undefined,
 ): DeadLetterDetail {
-  const original = restoredHeaders(headers);
   return {
     ...letter,
     stack: headers.get('dead-letter-stack').replaceAll('\\n', '\n'),
     serviceVersion: headers.get('dead-letter-service-version'),
-    headers: Object.fromEntries(original.keys().map((name) => [name, original.values(name)])),
+    headers: valuesOf(restoredHeaders(headers)),
     body: body ? decodeBody(body) : { kind: 'gone' },
   };
+}
+
+export function valuesOf(headers: MsgHdrs): Record<string, string[]> {
+  return Object.fromEntries(headers.keys().map((name) => [name, headers.values(name)]));
 }
 
 function decodeBody(body: Uint8Array): DecodedBody {

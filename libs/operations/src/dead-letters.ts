@@ -5,6 +5,7 @@ import {
   parseDeadLetterId,
   toDeadLetter,
   toDetail,
+  valuesOf,
   type DeadLetter,
   type DeadLetterDetail,
   type DeadLetterPosition,
@@ -101,8 +102,13 @@ export class DeadLetters {
   /** @throws DeadLetterNotFoundError, InvalidRequestError */
   async show(id: string): Promise<DeadLetterDetail> {
     const { letter, headers, body } = await this.get(id);
-    const isCopied = headers.get('dead-letter-body') !== 'in-stream';
-    return toDetail(letter, headers, isCopied ? body : await this.originalBody(letter));
+    const isBodyCopied = headers.get('dead-letter-body') !== 'in-stream';
+    const areHeadersCopied = headers.get('dead-letter-headers') !== 'in-stream';
+    const original = isBodyCopied && areHeadersCopied ? undefined : await this.original(letter);
+    return {
+      ...toDetail(letter, headers, isBodyCopied ? body : original?.data),
+      ...(areHeadersCopied ? {} : { headers: original ? valuesOf(original.header) : 'gone' }),
+    };
   }
 
   /** @throws DeadLetterNotFoundError, InvalidRequestError */
@@ -129,14 +135,14 @@ export class DeadLetters {
     }
   }
 
-  /** The body in the stream the message came from, or undefined when that message is gone. */
-  async originalBody({ stream, sequence, firstAt }: DeadLetter): Promise<Uint8Array | undefined> {
+  /** The message in the stream it came from, or undefined when it is gone. */
+  async original({ stream, sequence, firstAt }: DeadLetter): Promise<StoredMsg | undefined> {
     if (sequence === 0) return undefined;
     const manager = await this.js.jetstreamManager(false);
     await requireStream(manager, stream);
     const message = await manager.streams.getMessage(stream, { seq: sequence });
     // A stream that was created anew has another message under this sequence.
-    return message?.time.toISOString() === firstAt ? message.data : undefined;
+    return message?.time.toISOString() === firstAt ? message : undefined;
   }
 
   private async *scan(filter: DeadLetterFilter, after?: string): AsyncGenerator<DeadLetter> {

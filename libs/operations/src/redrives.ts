@@ -1,6 +1,7 @@
 import { jetstreamManager, JetStreamApiError } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { deadLetterStream, redriveSubject } from '@slipstream/jetstream';
+import { carriedHeaders, deadLetterStream, redriveSubject } from '@slipstream/jetstream';
+import type { DeadLetter } from './dead-letter.js';
 import { DeadLetters, type DeadLetterFilter, type StoredDeadLetter } from './dead-letters.js';
 import { BodyGoneError, UnknownOriginError } from './operations-errors.js';
 import { Recorder, type Operator } from './operations-record.js';
@@ -72,9 +73,10 @@ export class Redrives {
   ): Promise<RedriveOutcome> {
     const { letter, headers } = stored;
     const { stream, consumer } = letter;
-    const carried = withoutControls(headers);
-    // Long ones; the body may leave no room for them.
-    for (const name of ['stack', 'message', 'body']) delete carried[`dead-letter-${name}`];
+    const { body, headers: original } = await this.originalOf(stored, edited);
+    const carried = { ...original, ...withoutControls(headers) };
+    // Long ones, for which there may be no room, and what is true of the copy alone.
+    for (const name of ['stack', 'message', 'body', 'headers']) delete carried[`dead-letter-${name}`];
     if (edited) {
       carried['operation-edited'] = 'true';
       await this.recorder.once(this.discardOf(stored, { ...operator, reason: 'replaced by an edited body' }));
@@ -82,7 +84,7 @@ export class Redrives {
     const isFirst = await this.recorder.once({
       subject: redriveSubject(stream, consumer, operationId(stored)),
       headers: carried,
-      body: edited ?? (await this.bodyOf(stored)),
+      body,
       operator,
     });
     // A crash before this line leaves a dead letter whose redrive is found done when it is repeated.
@@ -107,14 +109,20 @@ export class Redrives {
     };
   }
 
-  private async bodyOf({ letter, headers, body }: StoredDeadLetter): Promise<Uint8Array> {
-    if (headers.get('dead-letter-body') !== 'in-stream') return body;
-    const original = await this.letters.originalBody(letter);
-    if (original) return original;
-    throw new BodyGoneError(
-      `the body of ${letter.id} was too large to be copied, and ${letter.stream} no longer has it`,
-      'Redrive it with a body of its own, or discard it.',
-    );
+  /** What of the message is sent beside what its dead letter carries. */
+  private async originalOf(
+    { letter, headers, body }: StoredDeadLetter,
+    edited: Uint8Array | undefined,
+  ): Promise<{ body: Uint8Array; headers: Record<string, string> }> {
+    const lacksHeaders = headers.get('dead-letter-headers') === 'in-stream';
+    const lacksBody = !edited && headers.get('dead-letter-body') === 'in-stream';
+    if (!lacksHeaders && !lacksBody) return { body: edited ?? body, headers: {} };
+    const original = await this.letters.original(letter);
+    if (!original) throw goneError(letter, lacksHeaders);
+    return {
+      body: edited ?? original.data,
+      headers: lacksHeaders ? carriedHeaders(original.header) : {},
+    };
   }
 
   private async requireTaker(
@@ -164,6 +172,17 @@ export class Redrives {
   private manager() {
     return jetstreamManager(this.nc, { checkAPI: false });
   }
+}
+
+/** Without its headers a message has no id, by which its consumer knows it: it may have handled it before. */
+function goneError({ id, stream }: DeadLetter, lacksHeaders: boolean): BodyGoneError {
+  const [what, hint] = lacksHeaders
+    ? ['headers', 'Discard it.']
+    : ['bytes of the body', 'Redrive it with a body of its own, or discard it.'];
+  return new BodyGoneError(
+    `the ${what} of ${id} were too many to be copied, and ${stream} no longer has them`,
+    hint,
+  );
 }
 
 /** Names a dead letter for ever: the time tells it from another under its sequence, in a stream that was created anew. */

@@ -1,5 +1,5 @@
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, headers as createHeaders, type NatsConnection } from '@nats-io/transport-node';
 import type { INestApplication, Type } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -49,8 +49,10 @@ export class OperatedServer {
     return new OperatedServer(nc, await jetstreamManager(nc));
   }
 
-  async publish(subject: string, body: string, messageId = uniqueName('m')): Promise<number> {
-    return (await this.manager.jetstream().publish(subject, body, { msgID: messageId })).seq;
+  async publish(subject: string, body: string, messageId = uniqueName('m'), big = ''): Promise<number> {
+    const headers = createHeaders();
+    if (big) headers.set('x-big', big);
+    return (await this.manager.jetstream().publish(subject, body, { msgID: messageId, headers })).seq;
   }
 
   async count(stream: string): Promise<number> {

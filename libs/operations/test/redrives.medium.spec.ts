@@ -10,6 +10,7 @@ import {
 } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
 import {
+  BodyGoneError,
   DeadLetters,
   DeadLetterNotFoundError,
   NoRedriveConsumerError,
@@ -292,6 +293,34 @@ describe('a redrive', () => {
     await redrives.redrive(id, ME);
     await server.redriven(stream.name, 'failing');
     expect(seen.at(-1)?.length).toBeGreaterThan(limit - 1_000);
+  });
+
+  it('fetches headers that were too large to be copied, and says when they are gone', async () => {
+    await start(...controllers());
+    const big = 'x'.repeat(64 * 1_024 - 2_000);
+    const failBig = async (messageId: string) => {
+      const sequence = await server.publish(stream.subject('a'), '"order"', messageId, big);
+      await server.deadLetters(stream.name, 1);
+      const { letters: found } = await letters.list({ stream: stream.name }, { limit: 1 });
+      return { sequence, id: found[0]?.id ?? '' };
+    };
+    const first = await failBig('id-1');
+    expect(await letters.show(first.id)).toMatchObject({
+      headers: { 'Nats-Msg-Id': ['id-1'], 'x-big': [big] },
+      body: { kind: 'json', value: 'order' },
+    });
+    isBroken = false;
+    await redrives.redrive(first.id, ME);
+    await server.redriven(stream.name, 'failing');
+    expect(contexts.map((context) => context.headers?.get('x-big') === big)).toEqual([true, true]);
+    expect(contexts.at(-1)?.headers?.get('Nats-Msg-Id')).toBe('id-1');
+
+    isBroken = true;
+    const second = await failBig('id-2');
+    await server.manager.streams.deleteMessage(stream.name, second.sequence);
+    expect(await letters.show(second.id)).toMatchObject({ headers: 'gone', body: { kind: 'gone' } });
+    await expect(redrives.redrive(second.id, ME)).rejects.toThrow(BodyGoneError);
+    expect(await server.count(`${stream.name}_DLQ`)).toBe(1);
   });
 
   it('is refused when no service would ever take it', async () => {

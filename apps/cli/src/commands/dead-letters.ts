@@ -176,7 +176,8 @@ function printOne(output: Output, kind: string, id: string, outcome: 'done' | 'a
 function printDetail(output: Output, { stack, headers, body, ...letter }: DeadLetterDetail): void {
   for (const [name, value] of Object.entries(letter)) output.text(`${name.padEnd(15)}${value}`);
   output.line('headers');
-  for (const [name, values] of Object.entries(headers)) output.text(`  ${name}: ${values.join(', ')}`);
+  if (headers === 'gone') output.line('  (gone)');
+  else for (const [name, values] of Object.entries(headers)) output.text(`  ${name}: ${values.join(', ')}`);
   output.line(`body (${body.kind})`);
   if (body.kind === 'json') output.text(JSON.stringify(body.value, null, 2));
   if (body.kind === 'text') output.text(body.text);

@@ -7,6 +7,9 @@ import { hasUnreadableHeaders, readHeaders } from './headers.js';
 
 const MAX_MESSAGE_LENGTH = 1_024;
 const MAX_STACK_LENGTH = 4_096;
+const TRACE_ID_LENGTH = 32;
+/** A stream takes 64 KiB of headers, whatever max_payload is; the rest is for those of the transport. */
+const MAX_HEADER_BYTES = 65_000;
 
 export interface DeadLetterOrigin {
   readonly service: string;
@@ -35,23 +38,32 @@ export class DeadLetterQueue {
    * tells it from an earlier message of a stream that was created anew. A redrive that failed again is another dead letter.
    */
   async store(failed: FailedDelivery): Promise<void> {
-    const headers = carriedHeaders(readHeaders(failed.message));
-    for (const [name, value] of Object.entries(this.describe(failed))) {
-      headers[`dead-letter-${name}`] = toHeaderValue(value);
-    }
+    const added = Object.fromEntries(
+      Object.entries(this.describe(failed)).map(([name, value]) => [
+        `dead-letter-${name}`,
+        toHeaderValue(value),
+      ]),
+    );
     const message = {
       subject: this.origin.subject,
       messageId: idOf(failed.info),
       data: failed.message.data,
-      headers,
+      headers: { ...carriedHeaders(readHeaders(failed.message)), ...added },
     };
-    const fits = this.publisher.fits(message);
-    // A body near the server's limit leaves no room for the reason. It is still in the stream under its sequence.
-    await this.publisher.publish(
-      fits
-        ? message
-        : { ...message, data: new Uint8Array(), headers: { ...headers, 'dead-letter-body': 'in-stream' } },
+    // What is near the server's limit leaves no room for the reason. It is still in the stream under its sequence.
+    const bodiless = {
+      ...message,
+      data: new Uint8Array(),
+      headers: { ...message.headers, 'dead-letter-body': 'in-stream' },
+    };
+    const bare = {
+      ...bodiless,
+      headers: { ...added, 'dead-letter-body': 'in-stream', 'dead-letter-headers': 'in-stream' },
+    };
+    const copy = [message, bodiless].find(
+      (whole) => sizeOf(whole.headers) <= MAX_HEADER_BYTES && this.publisher.fits(whole),
     );
+    await this.publisher.publish(copy ?? bare);
   }
 
   private describe({ message, info, attempt, error }: FailedDelivery): Record<string, string> {
@@ -77,6 +89,14 @@ export class DeadLetterQueue {
   }
 }
 
+function sizeOf(headers: Readonly<Record<string, string>>): number {
+  return Buffer.byteLength(
+    Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join(''),
+  );
+}
+
 function idOf({ stream, streamSequence, consumer, timestampMs, redrive }: DeliveryInfo): string {
   const parts = [stream, streamSequence, consumer, Math.trunc(timestampMs)];
   return (redrive === undefined ? parts : [...parts, redrive]).join(':');
@@ -99,5 +119,5 @@ function codeOf(error: Error): string | undefined {
 /** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context); foreign publishers vary its case. */
 function traceIdOf(headers: MsgHdrs | undefined): string {
   const name = headers?.keys().find((key) => key.toLowerCase() === 'traceparent');
-  return (name && headers?.get(name).split('-')[1]) ?? '';
+  return ((name && headers?.get(name).split('-')[1]) ?? '').slice(0, TRACE_ID_LENGTH);
 }
