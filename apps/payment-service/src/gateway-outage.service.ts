@@ -11,6 +11,8 @@ import { StalledPaymentsService } from './stalled-payments.service.js';
 
 /** Payments nobody has touched for so long were left behind by the outage; younger ones are being worked on. */
 const LEFT_BEHIND_MS = 2_000;
+/** A trial that too few payments took part in goes on so much later. */
+const NEXT_TRIAL_MS = 1_000;
 
 /**
  * Takes no more orders from the stream while the gateway gets a break, so that an outage costs them no attempts; when
@@ -46,9 +48,13 @@ export class GatewayOutageService implements OnApplicationBootstrap, BeforeAppli
     this.logger.warn({ remainingMs }, 'the gateway is in trouble, no orders are taken until it is back');
     this.control('pause');
     clearTimeout(this.timer);
+    this.tryIn(remainingMs);
+  }
+
+  private tryIn(delayMs: number): void {
     this.timer = setTimeout(() => {
       this.trial = this.tryGateway();
-    }, remainingMs);
+    }, delayMs);
   }
 
   private goOn(): void {
@@ -58,11 +64,15 @@ export class GatewayOutageService implements OnApplicationBootstrap, BeforeAppli
   }
 
   private async tryGateway(): Promise<void> {
-    await this.stalled.resumeBatch(GatewayGuard.trialCalls, 0).catch((err: unknown) => {
+    const tried = await this.stalled.resumeBatch(GatewayGuard.trialCalls, 0).catch((err: unknown) => {
       this.logger.warn({ err }, 'stalled payments could not be read');
+      return undefined;
     });
+    if (this.isStopped || this.guard.isOpen || this.guard.isClosed) return;
     // Too few were left to tell: then the next orders are the trial, and most of them wait for how it ends.
-    if (!this.guard.isOpen && !this.guard.isClosed) this.control('resume');
+    this.control('resume');
+    // Without new orders what is left goes on with the trial, or it would wait for them for ever.
+    if (tried !== 0) this.tryIn(NEXT_TRIAL_MS);
   }
 
   /** One after the other: a pause that takes its time must not end after the resume that follows it. */

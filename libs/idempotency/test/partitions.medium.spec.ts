@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CreateInbox1763700000000, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
 import { createTestDatabase, uniqueName, waitFor } from '@slipstream/testing';
 import { DataSource, type EntityManager } from 'typeorm';
+import { InboxMaintenance } from '../src/postgres/inbox-maintenance.js';
 import { createInboxDatabase, type InboxDatabase } from './postgres.harness.js';
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -182,6 +183,19 @@ describe('partitions of the inbox', () => {
     await runner.release();
     await inbox.partitions.maintain();
     expect(await dataSource.query(`SELECT 1 FROM pg_tables WHERE tablename = 'inbox_initial'`)).toEqual([]);
+  });
+
+  it('let a service start while nobody can clean them up', async () => {
+    const key = `hashtextextended('inbox:' || 'inbox'::regclass::oid, 0)`;
+    const blocker = dataSource.createQueryRunner();
+    await blocker.query(`SELECT pg_advisory_lock(${key})`);
+    const starting = new PostgresInbox(dataSource);
+    const maintenance = new InboxMaintenance(starting);
+    await maintenance.onModuleInit();
+    expect(await once(starting, uniqueName('m'))).toBe(true);
+    await maintenance.beforeApplicationShutdown();
+    await blocker.query(`SELECT pg_advisory_unlock(${key})`);
+    await blocker.release();
   });
 
   it('are made once by processes that start together', async () => {

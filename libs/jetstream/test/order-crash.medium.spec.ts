@@ -112,7 +112,8 @@ describe('order per key', () => {
         // Only what a kill caught between the end and the ack is repeated.
         expect(ends.length - EACH).toBeLessThanOrEqual(4);
       }
-      expect(new Set((await entries()).map(({ pid }) => pid)).size).toBeGreaterThan(4);
+      // Others went on where one was killed, or nothing was proved.
+      expect(new Set((await entries()).map(({ pid }) => pid)).size).toBeGreaterThan(2);
     },
     240_000,
   );

@@ -16,7 +16,9 @@ export class InboxMaintenance implements OnModuleInit, BeforeApplicationShutdown
   async onModuleInit(): Promise<void> {
     const { inbox } = this;
     if (!(inbox instanceof PostgresInbox)) return;
-    await inbox.partitions.maintain();
+    await this.attempt(inbox);
+    // What else a round does can wait, for the end of a backup that holds an old partition for example.
+    await inbox.partitions.requireCurrent();
     this.timer = setInterval(() => {
       this.round = this.attempt(inbox);
     }, INTERVAL_MS).unref();

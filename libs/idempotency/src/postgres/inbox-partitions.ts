@@ -59,6 +59,11 @@ export class InboxPartitions {
     return this.plan;
   }
 
+  /** @throws when no partition takes what is claimed now */
+  async requireCurrent(): Promise<void> {
+    await this.reload(this.dataSource.manager);
+  }
+
   /**
    * Creates the partition after the current one and drops those whose keys nobody may need any more. No statement waits
    * for claims in a way that makes others wait. One process at a time does it.
