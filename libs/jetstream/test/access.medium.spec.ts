@@ -38,9 +38,12 @@ describe('a process whose access is refused', () => {
     return startTestApp(stream, [controller], { connection });
   }
 
+  async function connectAdmin(): Promise<Bystander> {
+    return (bystander ??= await Bystander.connect(server.url, { user: 'admin', pass: 'secret' }));
+  }
+
   async function publish(): Promise<void> {
-    bystander ??= await Bystander.connect(server.url, { user: 'admin', pass: 'secret' });
-    await bystander.publish(stream.subject('a'), '1');
+    await (await connectAdmin()).publish(stream.subject('a'), '1');
   }
 
   const said = () => errors.mock.calls.map((call) => JSON.stringify(call)).join('\n');
@@ -108,6 +111,8 @@ describe('a process whose access is refused', () => {
   it('comes back by itself when credentials that became invalid are valid again', async () => {
     await startServer(WORKER);
     running = await startWorker();
+    // A reload refuses whoever has connected and not said who it is yet.
+    await connectAdmin();
     await server.reload(usersWith(WORKER_WITH_ANOTHER_PASSWORD));
     await waitFor('the refusal', () => /authorization/i.test(said()));
     await server.reload(usersWith(WORKER));
