@@ -58,6 +58,14 @@ export class RetryableError extends JetStreamError {
   }
 }
 
+/**
+ * Throw from a handler when what it needs is away and the message is not at fault. It is repeated for as long as that
+ * lasts, as for `isOutage` of the options: no attempt counts, and nothing becomes a dead letter.
+ */
+export class OutageError extends JetStreamError {
+  readonly code: string = 'JS_OUTAGE';
+}
+
 /** The handler asked for another attempt through `context.retry()`. */
 export class RetryRequestedError extends RetryableError {
   override readonly code = 'JS_RETRY_REQUESTED';

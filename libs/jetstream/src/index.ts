@@ -100,6 +100,7 @@ export {
   HandlerTimeoutError,
   InvalidHandlerError,
   JetStreamError,
+  OutageError,
   RetryableError,
   RetryRequestedError,
   TerminalError,

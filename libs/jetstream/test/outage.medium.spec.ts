@@ -5,6 +5,7 @@ import {
   EventPattern,
   JetStreamBatchContext,
   JetStreamContext,
+  OutageError,
   TerminalError,
   type HandlerOptions,
   type JetStreamOptions,
@@ -64,6 +65,23 @@ describe('an outage of what a handler needs', () => {
     await publish('order');
     await waitFor('the message to be handled', () => handled().length === 1);
     expect(attempts).toEqual([1, 1, 1, 1, 2]);
+    expect(await letters()).toEqual([]);
+  });
+
+  it('is told by the handler, too', async () => {
+    const attempts: number[] = [];
+    @Controller()
+    class Dependent {
+      @EventPattern(stream.subject('a'), { ...options, maxDeliver: 1 })
+      on(@Ctx() context: JetStreamContext): void {
+        attempts.push(context.attempt);
+        if (attempts.length <= 2) throw new OutageError('the store is away');
+      }
+    }
+    await start(Dependent);
+    await publish('order');
+    await waitFor('the message to be handled', () => handled().length === 1);
+    expect(attempts).toEqual([1, 1, 1]);
     expect(await letters()).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import type { DecodedMessage, MessageCodec } from '../codec.js';
 import {
   CrashLoopError,
   HandlerTimeoutError,
+  OutageError,
   RetryableError,
   UndecodableMessageError,
   UnroutableMessageError,
@@ -135,7 +136,8 @@ export class Dispatcher {
   }
 
   private failureOf(error: unknown): Outcome {
-    const isAway = !isTerminal(error, this.plan.options.terminalErrors) && this.isOutage(error);
+    if (isTerminal(error, this.plan.options.terminalErrors)) return { kind: 'failed', error };
+    const isAway = error instanceof OutageError || this.isOutage(error);
     return { kind: isAway ? 'outage' : 'failed', error };
   }
 
