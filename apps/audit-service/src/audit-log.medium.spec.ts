@@ -8,12 +8,14 @@ import {
   paymentCompletedV1,
 } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
-import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
+import { JetStreamConnection, JetStreamPublisher, OutageError } from '@slipstream/jetstream';
 import { createTestDatabase, natsUrl, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { Logger } from '@nestjs/common';
 import { Objm } from '@nats-io/obj';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
@@ -347,6 +349,25 @@ describe('the audit log', () => {
         $metadata: { httpStatusCode: 412 },
       });
       expect((await s3.read(name))?.toString()).toBe('first\n');
+    });
+
+    it('gives up a server that says nothing', async () => {
+      const silent = createServer(() => undefined);
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      const { port } = silent.address() as AddressInfo;
+      const waiting = new S3SegmentStore({
+        bucket: 'audit',
+        region: 'us-east-1',
+        endpoint: `http://127.0.0.1:${port}`,
+        credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+        retentionDays: 1,
+        timeoutMs: 100,
+      });
+      await expect(newLog(waiting).append(messages(1, 3))).rejects.toThrow(OutageError);
+      expect(await segments.listOf(stream, 0, 10)).toEqual([]);
+      waiting.close();
+      silent.closeAllConnections();
+      silent.close();
     });
 
     it('tells a missing segment from a server that is away', async () => {

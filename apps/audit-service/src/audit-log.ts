@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { failpoint } from '@slipstream/failpoints';
 import { PostgresInbox } from '@slipstream/idempotency';
+import { OutageError } from '@slipstream/jetstream';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { toAuditRecord, type RecordedMessage } from './audit-record.js';
@@ -37,14 +38,16 @@ export class AuditLog implements OnApplicationBootstrap {
   /**
    * Writes the messages that were not recorded before as one segment. The object is stored before the transaction
    * that names it commits: after a crash between the two an object remains that no segment names, and nothing is lost.
+   * @throws OutageError while something is away that the log is kept in: no message can be the cause of that
    */
   async append(messages: readonly RecordedMessage[]): Promise<void> {
     const [first] = messages;
     if (!first) return;
     const { stream, consumer } = first;
     const end = await this.dataSource.transaction(async (tx) => {
-      const before = await this.segments.lockEnd(tx, stream);
-      const mustSign = this.agrees(before, await this.heads.latest(stream));
+      const before = await need('the lock of the log', this.segments.lockEnd(tx, stream));
+      const head = await need('the stream of heads', this.heads.latest(stream));
+      const mustSign = this.agrees(before, head);
       const fresh = await this.inbox.claim(
         tx,
         messages.map((message) => ({ consumer, messageId: keyOf(message) })),
@@ -56,7 +59,7 @@ export class AuditLog implements OnApplicationBootstrap {
       const content = Buffer.from(lines.join(''));
       const number = before.segments + 1;
       const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
-      const object = await this.store.write(name, content);
+      const object = await need('the object store', this.store.write(name, content));
       failpoint('audit.stored');
       await this.segments.add(tx, {
         stream,
@@ -98,6 +101,16 @@ export class AuditLog implements OnApplicationBootstrap {
       // The segment is committed; the head of the next one covers it.
       this.logger.error({ err: error, stream: end.stream }, 'the head of the audit log was not published');
     }
+  }
+}
+
+async function need<T>(what: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw new OutageError(`${what} is away: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { SegmentStore } from './segment-store.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
+const CONNECT_TIMEOUT_MS = 2_000;
 
 export interface S3Options {
   readonly bucket: string;
@@ -13,6 +14,12 @@ export interface S3Options {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   /** Days for which nobody, the owner of the account included, can delete or replace a segment. */
   readonly retentionDays: number;
+  /**
+   * Milliseconds of silence after which a request is given up. The SDK makes three attempts, which together take less
+   * than a handler may.
+   * @default 5_000
+   */
+  readonly timeoutMs?: number;
 }
 
 /** An S3 bucket with Object Lock in compliance mode. The bucket must have been created with Object Lock. */
@@ -21,11 +28,13 @@ export class S3SegmentStore extends SegmentStore {
 
   constructor(private readonly options: S3Options) {
     super();
-    const { region, endpoint, credentials } = options;
+    const { region, endpoint, credentials, timeoutMs = 5_000 } = options;
     this.client = new S3Client({
       region,
       ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
       ...(credentials ? { credentials } : {}),
+      // The SDK would wait for ever, with the log locked.
+      requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: timeoutMs },
       // Servers other than Amazon's do not know the checksum trailers the SDK sends otherwise.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
