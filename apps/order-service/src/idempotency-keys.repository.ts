@@ -24,22 +24,19 @@ export class IdempotencyKeysRepository {
    */
   async claim(tx: EntityManager, claims: readonly KeyClaim[]): Promise<Map<string, KeyClaim>> {
     const owners = new Map<string, KeyClaim>();
-    for (const claim of claims) if (!owners.has(claim.key)) owners.set(claim.key, claim);
-    if (owners.size === 0) return owners;
-    const wanted = [...owners.values()];
-    const claimed: { key: string }[] = await tx.query(
-      `INSERT INTO idempotency_keys (key, fingerprint, order_id)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (key, fingerprint, order_id)
-       ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING RETURNING key`,
-      [
-        wanted.map(({ key }) => key),
-        wanted.map(({ fingerprint }) => fingerprint),
-        wanted.map(({ orderId }) => orderId),
-      ],
-    );
-    const fresh = new Set(claimed.map(({ key }) => key));
-    const taken = wanted.filter(({ key }) => !fresh.has(key)).map(({ key }) => key);
-    for (const earlier of await this.find(tx, taken)) owners.set(earlier.key, earlier);
+    const wanted = new Map<string, KeyClaim>();
+    for (const claim of claims) if (!wanted.has(claim.key)) wanted.set(claim.key, claim);
+    // A key that is known to the one statement and forgotten before the other is written again.
+    for (
+      let left = [...wanted.values()];
+      left.length > 0;
+      left = left.filter(({ key }) => !owners.has(key))
+    ) {
+      const fresh = await this.write(tx, left);
+      for (const claim of left) if (fresh.has(claim.key)) owners.set(claim.key, claim);
+      const taken = left.filter(({ key }) => !fresh.has(key)).map(({ key }) => key);
+      for (const earlier of await this.find(tx, taken)) owners.set(earlier.key, earlier);
+    }
     return owners;
   }
 
@@ -55,6 +52,21 @@ export class IdempotencyKeysRepository {
       [ageMs],
     );
     return deleted;
+  }
+
+  /** @returns the keys that were free */
+  private async write(tx: EntityManager, claims: readonly KeyClaim[]): Promise<ReadonlySet<string>> {
+    const written: { key: string }[] = await tx.query(
+      `INSERT INTO idempotency_keys (key, fingerprint, order_id)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (key, fingerprint, order_id)
+       ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING RETURNING key`,
+      [
+        claims.map(({ key }) => key),
+        claims.map(({ fingerprint }) => fingerprint),
+        claims.map(({ orderId }) => orderId),
+      ],
+    );
+    return new Set(written.map(({ key }) => key));
   }
 
   private async find(tx: EntityManager, keys: readonly string[]): Promise<KeyClaim[]> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ProblemException } from '@slipstream/bootstrap';
 import { isDatabaseUnavailable } from '@slipstream/postgres';
 import { uniqueName, waitFor } from '@slipstream/testing';
@@ -154,6 +154,26 @@ describe('placing orders', () => {
     expect(await processes[0].keys.prune(86_400_000)).toBe(0);
     expect((await processes[0].service.place(orderOf(2), old)).orderId).not.toBe(first.orderId);
     expect((await processes[0].service.place(orderOf(1), young)).orderId).toBe(second.orderId);
+  });
+
+  it('keeps a key that is used again at the moment at which its old order is forgotten', async () => {
+    const [{ keys, dataSource }] = processes;
+    const key = uniqueName('key');
+    const claim = (orderId: string) => ({ key, orderId, fingerprint: 'f' });
+    await dataSource.transaction((tx) => keys.claim(tx, [claim('old')]));
+    const claimed = await dataSource.transaction(async (tx) => {
+      const query = tx.query.bind(tx);
+      let statements = 0;
+      jest.spyOn(tx, 'query').mockImplementation(async (...args) => {
+        const answer: unknown = await query(...args);
+        // Another process forgets the key between the two statements that a claim of a known key takes.
+        if (++statements === 1) await dataSource.query('DELETE FROM idempotency_keys WHERE key = $1', [key]);
+        return answer;
+      });
+      return keys.claim(tx, [claim('new')]);
+    });
+    const again = await dataSource.transaction((tx) => keys.claim(tx, [claim('newer')]));
+    expect([claimed, again].map((owners) => owners.get(key)?.orderId)).toEqual(['new', 'new']);
   });
 
   it('lists every order once over pages that are read while others are placed', async () => {
