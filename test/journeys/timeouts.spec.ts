@@ -20,7 +20,8 @@ describe('an order that does not settle in time', () => {
   };
 
   beforeAll(async () => {
-    journey = await Journey.start({ 'order-service': { ORDER_TIMEOUT: String(TIMEOUT_S) } });
+    const env = { ORDER_TIMEOUT: String(TIMEOUT_S) };
+    journey = await Journey.start({ 'order-service': env, 'payment-service': env });
   }, 240_000);
 
   afterAll(async () => {
@@ -40,7 +41,7 @@ describe('an order that does not settle in time', () => {
     expect(await journey.order(orderId)).toMatchObject({ status: 'cancelled' });
   }, 120_000);
 
-  it('costs nothing when payment-service hears of the order and of its end at the same time', async () => {
+  it('is not even charged when payment-service hears of it after its end', async () => {
     const before = await journey.gateway();
     await journey.stack.halt('payment-service');
     const { orderId, sku } = await place();
@@ -48,6 +49,6 @@ describe('an order that does not settle in time', () => {
     await journey.stack.resume('payment-service');
     await waitFor('stock and money to be back', () => isUndone(sku), 60_000);
     const after = await journey.gateway();
-    expect(after.charges - before.charges).toBe(after.refunds - before.refunds);
+    expect(after).toEqual(before);
   }, 120_000);
 });

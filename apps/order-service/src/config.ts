@@ -1,5 +1,5 @@
 import { parseEnvironment } from '@slipstream/bootstrap';
-import { serviceEnvironment } from '@slipstream/service';
+import { orderEnvironment, serviceEnvironment } from '@slipstream/service';
 import { z } from 'zod';
 
 const versionsSchema = z
@@ -8,10 +8,9 @@ const versionsSchema = z
   .transform((versions) => versions.split(','));
 
 const schema = serviceEnvironment.extend({
+  ...orderEnvironment.shape,
   PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
   ORDER_CREATED_VERSIONS: versionsSchema.default(['v1']),
-  /** Seconds after which an order that did not settle is cancelled. */
-  ORDER_TIMEOUT: z.coerce.number().positive().default(1_800),
   /** Seconds for which an Idempotency-Key stands for its order. */
   IDEMPOTENCY_KEY_RETENTION: z.coerce.number().positive().default(86_400),
 });

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
-import type { Config } from './config.js';
+import { CONFIG, type Config } from './config.js';
 import { declaration } from './declaration.js';
 import { DeclinedRefundsService } from './declined-refunds.service.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
@@ -37,6 +37,7 @@ export class AppModule {
       ],
       controllers: [...declaration.controllers],
       providers: [
+        { provide: CONFIG, useValue: config },
         PaymentsService,
         PaymentsRepository,
         StalledPaymentsService,

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { parseEnvironment } from '@slipstream/bootstrap';
-import { serviceEnvironment } from '@slipstream/service';
+import { orderEnvironment, serviceEnvironment } from '@slipstream/service';
 import { z } from 'zod';
 
 const schema = serviceEnvironment
   .extend({
+    ...orderEnvironment.shape,
     PORT: z.coerce.number().int().min(0).max(65_535).default(3002),
     PAYMENT_GATEWAY: z.enum(['simulator', 'stripe']).default('simulator'),
     /** Of the simulator. */
@@ -27,6 +28,8 @@ const schema = serviceEnvironment
   });
 
 export type Config = z.infer<typeof schema>;
+
+export const CONFIG = Symbol('Config');
 
 export function loadConfig(): Config {
   return parseEnvironment(schema);

@@ -12,6 +12,7 @@ import {
 
 const EVENTS: readonly PaymentEvent[] = [
   'ordered',
+  'expire',
   'send',
   'cancel',
   'charge_lost',
@@ -76,7 +77,12 @@ describe('the state of a payment', () => {
   });
 
   it('begins with an order or its cancellation, and with nothing else', () => {
-    expect(EVENTS.filter((event) => opening(event) !== undefined)).toEqual(['ordered', 'send', 'cancel']);
+    expect(EVENTS.filter((event) => opening(event) !== undefined)).toEqual([
+      'ordered',
+      'expire',
+      'send',
+      'cancel',
+    ]);
   });
 
   it('is announced once on each way', () => {

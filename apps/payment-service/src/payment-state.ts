@@ -25,6 +25,8 @@ export type PaymentState =
 export type PaymentEvent =
   /** The order arrived, and the gateway cannot be called now. */
   | 'ordered'
+  /** The order waited for so long that it counts as given up, and the gateway was never called. */
+  | 'expire'
   /** The gateway is about to be called. */
   | 'send'
   | 'cancel'
@@ -51,6 +53,7 @@ type From = PaymentState | typeof NONE;
  */
 const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentState>>>> = {
   ordered: { none: 'intent' },
+  expire: { none: 'declined', intent: 'declined' },
   send: { none: 'sent', intent: 'sent' },
   // Only before the first call is there none that could still arrive.
   cancel: {

@@ -28,13 +28,15 @@ export interface Payment {
   readonly reason: string | null;
   /** When the gateway was first called. */
   readonly sentAt: Date | null;
+  /** When this service first heard of the order. */
+  readonly createdAt: Date;
 }
 
 /** Something that happened to the payment of an order. */
 export interface Change {
   readonly orderId: string;
   readonly event: PaymentEvent;
-  /** Of `ordered` and `send`. The first ones are kept: the key stands for one amount. */
+  /** Of `ordered`, `expire` and `send`. The first ones are kept: the key stands for one amount. */
   readonly amountMinor?: number;
   readonly currency?: string;
   /** Of `charge_succeeded`. */

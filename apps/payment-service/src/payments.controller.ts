@@ -35,7 +35,9 @@ export class PaymentsController {
 
   @OnEvent(orderCreatedV2, CHARGING)
   async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
-    await this.payments.charge(order).catch((error: unknown) => this.leaveAtLast(error, context));
+    // What an operator sends again is meant, however old it is.
+    const orderedAt = context.isRedrive ? new Date() : context.timestamp;
+    await this.payments.charge(order, orderedAt).catch((error: unknown) => this.leaveAtLast(error, context));
   }
 
   @OnEvent(orderCancelledV1, CHARGING)

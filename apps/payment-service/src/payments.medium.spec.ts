@@ -68,6 +68,7 @@ class FakeGateway extends PaymentGateway {
 }
 
 const BREAKS = { firstMs: 60_000, longestMs: 60_000 };
+const TIMEOUT_S = 1_800;
 
 describe('payments', () => {
   let database: TestDatabase;
@@ -103,7 +104,7 @@ describe('payments', () => {
   const age = () => dataSource.query(`UPDATE payments SET updated_at = now() - interval '301 seconds'`);
   const newRepository = () => new PaymentsRepository(dataSource, new Outbox());
   const newPayments = (provider: PaymentGateway) =>
-    new PaymentsService(newRepository(), provider, new GatewayGuard(BREAKS));
+    new PaymentsService(newRepository(), provider, new GatewayGuard(BREAKS), { ORDER_TIMEOUT: TIMEOUT_S });
   const newStalled = () => new StalledPaymentsService(newRepository(), payments, new GatewayGuard(BREAKS));
   const resumeStalled = () => stalled.resumeBatch(100, 300_000);
 
@@ -323,6 +324,49 @@ describe('payments', () => {
       await age();
       expect(await resumeStalled()).toBe(1);
       expect(await resumeStalled()).toBe(0);
+    });
+  });
+
+  describe('of an order that is given up because it waited for too long', () => {
+    const longAgo = () => new Date(Date.now() - TIMEOUT_S * 1_000);
+    const makeOld = () =>
+      dataSource.query(`UPDATE payments SET created_at = now() - make_interval(secs => $1)`, [TIMEOUT_S]);
+
+    it('are never made, and its cancellation has nothing to give back', async () => {
+      await payments.charge(order, longAgo());
+      await payments.cancel(cancelled);
+      await payments.charge(order);
+      expect(gateway.keys).toEqual([]);
+      expect(await eventsOf(order)).toEqual(['payments.failed.v1']);
+      const [row] = await dataSource.query('SELECT state, reason FROM payments');
+      expect(row).toEqual({ state: 'declined', reason: 'not paid within 1800 s' });
+    });
+
+    it('are not made by who goes on with what an outage left behind', async () => {
+      const guard = new GatewayGuard(BREAKS);
+      const away = new PaymentsService(newRepository(), gateway, guard, { ORDER_TIMEOUT: TIMEOUT_S });
+      jest.spyOn(guard, 'isOpen', 'get').mockReturnValue(true);
+      await expect(away.charge(order)).rejects.toThrow(GatewayUnavailableError);
+      expect(await stateOf(order)).toBe('intent');
+      await age();
+      await makeOld();
+      await resumeStalled();
+      expect(gateway.keys).toEqual([]);
+      expect(await eventsOf(order)).toEqual(['payments.failed.v1']);
+    });
+
+    it.each([
+      { when: 'did not reach the gateway', key: 'fail', events: ['payments.failed.v1'] },
+      { when: 'had charged', key: 'lose', events: ['payments.completed.v1'] },
+    ] as const)('are asked about and not made again when a lost call $when', async ({ key, events }) => {
+      gateway[key] = new AnswerLostError('cut off');
+      await expect(payments.charge(order)).rejects.toBe(gateway[key]);
+      gateway[key] = undefined;
+      await age();
+      await makeOld();
+      await resumeStalled();
+      expect(gateway.keys).toHaveLength(1);
+      expect(await eventsOf(order)).toEqual(events);
     });
   });
 

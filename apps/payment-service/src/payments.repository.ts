@@ -6,7 +6,7 @@ import { announce, apply, type Change, type Changed, type Payment } from './paym
 import { NONE, opening, stepOf, UNSETTLED } from './payment-state.js';
 
 const PAYMENT = `order_id AS "orderId", state, gateway_key AS "gatewayKey", amount_minor AS "amountMinor", currency,
-  charge_id AS "chargeId", reason, sent_at AS "sentAt"`;
+  charge_id AS "chargeId", reason, sent_at AS "sentAt", created_at AS "createdAt"`;
 /** Written out, or the planner would not see that the partial index fits. */
 const UNSETTLED_LIST = UNSETTLED.map((state) => `'${state}'`).join(', ');
 const GROUPS = { maxGroup: 500, maxWaiting: 10_000, concurrency: 2 };
@@ -84,10 +84,10 @@ export class PaymentsRepository {
     const rows = [...candidates.values()];
     if (rows.length === 0) return new Map();
     const payments: Payment[] = await tx.query(
-      `INSERT INTO payments (order_id, state, gateway_key, amount_minor, currency, sent_at)
-       SELECT order_id, state, gateway_key, amount_minor, currency, CASE WHEN state = 'sent' THEN now() END
-       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
-         AS c (order_id, state, gateway_key, amount_minor, currency)
+      `INSERT INTO payments (order_id, state, gateway_key, amount_minor, currency, reason, sent_at)
+       SELECT order_id, state, gateway_key, amount_minor, currency, reason, CASE WHEN state = 'sent' THEN now() END
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+         AS c (order_id, state, gateway_key, amount_minor, currency, reason)
        ORDER BY order_id
        ON CONFLICT (order_id) DO NOTHING
        RETURNING ${PAYMENT}`,
@@ -97,6 +97,7 @@ export class PaymentsRepository {
         rows.map(({ change }) => keyOf(change.orderId)),
         rows.map(({ change }) => change.amountMinor),
         rows.map(({ change }) => change.currency),
+        rows.map(({ change }) => change.reason),
       ],
     );
     return new Map(

@@ -1,5 +1,6 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
+import { CONFIG, type Config } from './config.js';
 import { GatewayGuard } from './gateway-guard.js';
 import {
   AnswerLostError,
@@ -14,7 +15,7 @@ import { PaymentsRepository } from './payments.repository.js';
 
 /** Longest id that the contract of the events takes. */
 const MAX_ID_LENGTH = 64;
-const GIVEN_UP = 'the provider could not be asked for so long that the charge must not be repeated';
+const GIVEN_UP = 'the provider could not be asked for so long that the order is not charged any more';
 
 /**
  * Brings payments to their end. Each step commits what it is about to do, calls the gateway outside of any transaction,
@@ -34,12 +35,23 @@ export class PaymentsService {
     private readonly payments: PaymentsRepository,
     private readonly gateway: PaymentGateway,
     private readonly guard: GatewayGuard,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'ORDER_TIMEOUT'>,
   ) {}
 
-  /** Charges an order at most once. */
-  async charge({ orderId, totalMinor: amountMinor, currency }: OrderCreated): Promise<void> {
-    const event = this.guard.isOpen ? 'ordered' : 'send';
-    await this.finish(await this.payments.change({ orderId, event, amountMinor, currency }));
+  /**
+   * Charges an order at most once. After its time-out it is not charged any more: order-service cancels it, or has done so
+   * in a message that waits behind this one, and the money would only have to be given back.
+   * @param orderedAt since when the order waits
+   */
+  async charge(
+    { orderId, totalMinor: amountMinor, currency }: OrderCreated,
+    orderedAt: Date = new Date(),
+  ): Promise<void> {
+    const order = { orderId, amountMinor, currency };
+    const change: Change = this.isOverdue(orderedAt)
+      ? { ...order, ...this.expiry() }
+      : { ...order, event: this.guard.isOpen ? 'ordered' : 'send' };
+    await this.finish(await this.payments.change(change));
   }
 
   /** Sees to it that a cancelled order keeps nobody's money: closes its key, or refunds its charge. */
@@ -61,15 +73,17 @@ export class PaymentsService {
   }
 
   private async chargeOnce(changed: Changed): Promise<Changed> {
-    const { orderId } = changed.payment;
+    const { orderId, createdAt } = changed.payment;
+    const isOverdue = this.isOverdue(createdAt);
     if (changed.payment.state === 'intent') {
+      if (isOverdue) return this.payments.change({ orderId, ...this.expiry() });
       this.guard.assertClosed();
       return this.payments.change({ orderId, event: 'send' });
     }
     // Only who moved the payment to `sent` knows that nobody has called before.
     const isFirstCall = changed.from === 'none' || changed.from === 'intent';
     const request = toRequest(changed.payment);
-    const charge = () => (isFirstCall ? this.gateway.charge(request) : this.askAndCharge(request));
+    const charge = () => (isFirstCall ? this.gateway.charge(request) : this.askAndCharge(request, isOverdue));
     return this.record(
       changed.payment,
       await this.call(changed.payment, 'charge_lost', charge, freeCharge(orderId)),
@@ -97,11 +111,19 @@ export class PaymentsService {
   }
 
   /** An earlier call may have charged without our knowing: the gateway is asked before it is told again. */
-  private async askAndCharge(request: ChargeRequest): Promise<ChargeResult> {
+  private async askAndCharge(request: ChargeRequest, isOverdue: boolean): Promise<ChargeResult> {
     const earlier = await this.gateway.find(request);
     if (earlier) return earlier;
     const isKeyForgotten = Date.now() - request.sentAt.getTime() >= this.gateway.keyLifetimeMs;
-    return isKeyForgotten ? this.gateway.close(request) : this.gateway.charge(request);
+    return isKeyForgotten || isOverdue ? this.gateway.close(request) : this.gateway.charge(request);
+  }
+
+  private isOverdue(since: Date): boolean {
+    return Date.now() - since.getTime() >= this.config.ORDER_TIMEOUT * 1_000;
+  }
+
+  private expiry(): Pick<Change, 'event' | 'reason'> {
+    return { event: 'expire', reason: `not paid within ${this.config.ORDER_TIMEOUT} s` };
   }
 
   /** The gateway takes no charge of nothing; `ifFree` is what comes of one. */

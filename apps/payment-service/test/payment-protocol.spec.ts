@@ -7,7 +7,9 @@ type Command =
   /** Lets some of what is under way happen. */
   | { readonly kind: 'wait'; readonly steps: number }
   /** A day passes: nothing travels any more, and the provider has forgotten its keys. */
-  | { readonly kind: 'day' };
+  | { readonly kind: 'day' }
+  /** The order has waited for so long that it is given up. */
+  | { readonly kind: 'timeout' };
 
 const PROCESSES = 3;
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -20,6 +22,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('wait'), steps: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'day' } as const) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'timeout' } as const) },
 ) as fc.Arbitrary<Command>;
 
 const scenario = fc.record({
@@ -62,6 +65,8 @@ async function run(next: Command, { world, processes, scheduler }: Setting): Pro
     await scheduler.waitIdle();
     world.provider.forget();
     world.keyLifetimeMs = 0;
+  } else if (next.kind === 'timeout') {
+    world.orderTimeout = 0;
   } else if (next.kind === 'crash') {
     const dying = processes[next.process];
     if (dying) dying.isAlive = false;
@@ -112,7 +117,7 @@ function expectedOutcome(done: ReadonlySet<string>, declines: boolean, { provide
   }
   if (payment?.state === 'void') return { ...settled, state: 'void', announced: [] };
   if (!payment) return { ...settled, state: undefined, announced: [] };
-  // Without a cancellation an order goes unpaid only for a reason: a decline, or a key too old to be sent again.
-  expect(declines || done.has('day') || done.has('cancel')).toBe(true);
+  // Without a cancellation an order goes unpaid only for a reason: a decline, or being too old.
+  expect(declines || done.has('day') || done.has('timeout') || done.has('cancel')).toBe(true);
   return { ...settled, state: 'declined', announced: ['payments.failed.v1'] };
 }

@@ -75,6 +75,8 @@ export class World {
   isReliable = false;
   travelling = 0;
   keyLifetimeMs = Infinity;
+  /** Of order-service, in seconds. */
+  orderTimeout = Infinity;
 
   constructor(
     private readonly scheduler: Scheduler,
@@ -123,7 +125,7 @@ export class World {
     return answer as T;
   }
 
-  private open({ event, amountMinor = 0, currency = '' }: Change): Payment {
+  private open({ event, amountMinor = 0, currency = '', reason }: Change): Payment {
     const state = opening(event);
     if (!state) throw new Error(`${event} opened a payment`);
     const sentAt = state === 'sent' ? new Date(0) : null;
@@ -134,8 +136,9 @@ export class World {
       amountMinor,
       currency,
       chargeId: null,
-      reason: null,
+      reason: reason ?? null,
       sentAt,
+      createdAt: new Date(0),
     };
   }
 }
@@ -147,7 +150,12 @@ export class Process {
 
   constructor(private readonly world: World) {
     const repository = { change: (change: Change) => this.change(change) } as unknown as PaymentsRepository;
-    this.service = new PaymentsService(repository, new Line(world, this), OPEN_GUARD);
+    const config = {
+      get ORDER_TIMEOUT() {
+        return world.orderTimeout;
+      },
+    };
+    this.service = new PaymentsService(repository, new Line(world, this), OPEN_GUARD, config);
   }
 
   charge(): Promise<void> {

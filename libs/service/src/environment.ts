@@ -28,6 +28,12 @@ export const databaseEnvironment = z.object({
     .default('postgres://postgres@localhost:5432/slipstream'),
 });
 
+/** What order-service and payment-service must agree on. */
+export const orderEnvironment = z.object({
+  /** Seconds after which an order that did not settle is cancelled, and not charged any more. */
+  ORDER_TIMEOUT: z.coerce.number().positive().default(1_800),
+});
+
 /** Variables every service reads. */
 export const serviceEnvironment = streamEnvironment.extend({
   ...databaseEnvironment.shape,

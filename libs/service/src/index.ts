@@ -1,5 +1,6 @@
 export {
   databaseEnvironment,
+  orderEnvironment,
   serviceEnvironment,
   streamEnvironment,
   type ServiceEnvironment,

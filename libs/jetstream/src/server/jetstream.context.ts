@@ -61,6 +61,11 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return new Date(this.info.timestampMs);
   }
 
+  /** True when an operator sent the message to this consumer once more. `timestamp` is that of the first time. */
+  get isRedrive(): boolean {
+    return this.info.redrive !== undefined;
+  }
+
   /** Messages of this consumer that were undelivered when this one was sent. */
   get pending(): number {
     return this.info.pending;
