@@ -9,7 +9,7 @@ import type { ConsumerPosition } from '@slipstream/jetstream';
 import { CONFIG, type Config } from './config.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { SagaService } from './saga.service.js';
-import { SETTLING_DURABLES } from './settlement.controller.js';
+import { SettlementWatch } from './settlement-watch.js';
 
 /** Says how far the consumers of this service are. */
 export const CONSUMER_POSITIONS = Symbol('ConsumerPositions');
@@ -17,6 +17,8 @@ export type ConsumerPositions = () => Promise<readonly ConsumerPosition[]>;
 
 const MAX_INTERVAL_MS = 30_000;
 const INTERVALS_PER_TIMEOUT = 10;
+/** What comes late after an outage of the broker or of this service comes within so long after it, or is lost. */
+const CATCH_UP_MS = 5 * 60_000;
 
 /** Gives up orders that never settle and forgets old idempotency keys. Every process does it; none waits for another. */
 @Injectable()
@@ -24,6 +26,7 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
   private readonly logger = new Logger(HousekeepingService.name);
   private readonly timeoutMs: number;
   private readonly keyAgeMs: number;
+  private readonly watch: SettlementWatch;
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> | undefined;
   private isStopped = false;
@@ -31,11 +34,12 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
   constructor(
     private readonly saga: SagaService,
     private readonly keys: IdempotencyKeysRepository,
-    @Inject(CONSUMER_POSITIONS) private readonly positions: ConsumerPositions,
+    @Inject(CONSUMER_POSITIONS) positions: ConsumerPositions,
     @Inject(CONFIG) config: Pick<Config, 'ORDER_TIMEOUT' | 'IDEMPOTENCY_KEY_RETENTION'>,
   ) {
     this.timeoutMs = config.ORDER_TIMEOUT * 1_000;
     this.keyAgeMs = config.IDEMPOTENCY_KEY_RETENTION * 1_000;
+    this.watch = new SettlementWatch(positions);
   }
 
   onApplicationBootstrap(): void {
@@ -52,10 +56,16 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
     await this.round;
   }
 
-  /** Does what is due now. */
-  async run(): Promise<void> {
+  /**
+   * Does what is due.
+   * @param now in milliseconds
+   */
+  async run(now = Date.now()): Promise<void> {
     await this.attempt('expire', async () => {
-      if (await this.isUpToDate()) await this.repeat(() => this.saga.expire(this.timeoutMs));
+      const inTimeMs = await this.watch.look(now);
+      // An order that is late because of an outage is not lost.
+      if (inTimeMs === undefined || inTimeMs < Math.min(CATCH_UP_MS, this.timeoutMs)) return;
+      await this.repeat(() => this.saga.expire(this.timeoutMs));
     });
     await this.attempt('prune', () => this.repeat(() => this.keys.prune(this.keyAgeMs)));
   }
@@ -67,12 +77,6 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
     } catch (error) {
       this.logger.warn({ err: error, task }, 'housekeeping failed, trying again later');
     }
-  }
-
-  /** After an outage the outcome of an order may still wait in its stream: that order is late, but not lost. */
-  private async isUpToDate(): Promise<boolean> {
-    const positions = await this.positions();
-    return positions.every(({ consumer, pending }) => pending === 0 || !SETTLING_DURABLES.has(consumer));
   }
 
   private async repeat(work: () => Promise<number>): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
 import { uniqueName } from '@slipstream/testing';
 import { HousekeepingService } from '../src/housekeeping.service.js';
@@ -137,16 +137,38 @@ describe('the saga of an order', () => {
   });
 
   describe('housekeeping', () => {
-    const housekeeping = (pending: number) =>
-      new HousekeepingService(
+    const SETTLED = {
+      stream: 'PAYMENTS',
+      consumer: 'order-payments',
+      pending: 0,
+      ackPending: 0,
+      redelivered: 0,
+      deliveredThrough: 7,
+      settledThrough: 7,
+    };
+
+    /** Whether an order is still pending after a round at each of the positions. */
+    async function pendingAfter(...rounds: (Partial<typeof SETTLED> | Error)[]): Promise<boolean[]> {
+      const order = orderOf();
+      await register(order);
+      const positions = rounds.values();
+      const housekeeping = new HousekeepingService(
         saga,
         process.keys,
-        () =>
-          Promise.resolve([
-            { stream: 'PAYMENTS', consumer: 'order-payments', pending, ackPending: 0, redelivered: 0 },
-          ]),
+        async () => {
+          const position = positions.next().value ?? {};
+          if (position instanceof Error) throw position;
+          return [{ ...SETTLED, ...position }];
+        },
         { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS },
       );
+      const seen: boolean[] = [];
+      for (let round = 0; round < rounds.length; round++) {
+        await housekeeping.run();
+        seen.push((await process.orders.find(order.orderId))?.status === 'pending');
+      }
+      return seen;
+    }
 
     it('forgets old keys even when nobody says how far the consumers are', async () => {
       let pruned = 0;
@@ -157,13 +179,51 @@ describe('the saga of an order', () => {
       expect(pruned).toBe(1);
     });
 
+    it('gives an order up when everything that was stored at one look is settled at the next', async () => {
+      expect(await pendingAfter({}, {})).toEqual([true, false]);
+      // Under load there is always something on its way.
+      const [first, second] = [
+        { deliveredThrough: 9, ackPending: 2 },
+        { deliveredThrough: 20, settledThrough: 9, ackPending: 11 },
+      ];
+      expect(await pendingAfter(first, second)).toEqual([true, false]);
+    });
+
     it('gives no order up while what settles it may still wait in a stream', async () => {
+      expect(await pendingAfter({ pending: 1 }, {}, {})).toEqual([true, true, false]);
+    });
+
+    it('gives no order up while what settles it waits for another attempt', async () => {
+      const retried = { ackPending: 1, settledThrough: 6 };
+      expect(await pendingAfter(retried, retried, retried, {}, {})).toEqual([true, true, true, false, false]);
+    });
+
+    it('gives no order up before it knows the positions again', async () => {
+      expect(await pendingAfter({}, new Error('the broker is away'), {}, {})).toEqual([
+        true,
+        true,
+        true,
+        false,
+      ]);
+    });
+
+    it('gives orders time after an outage', async () => {
       const order = orderOf();
       await register(order);
-      await housekeeping(1).run();
-      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
-      await housekeeping(0).run();
-      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'cancelled' });
+      const expired: number[] = [];
+      const counting = { expire: () => Promise.resolve(expired.push(0) && 0) } as unknown as SagaService;
+      const positions = jest.fn<() => Promise<(typeof SETTLED)[]>>().mockResolvedValue([SETTLED]);
+      const config = { ORDER_TIMEOUT: 1_800, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
+      const housekeeping = new HousekeepingService(counting, process.keys, positions, config);
+      const rounds = async (minutes: number[]) => {
+        for (const minute of minutes) await housekeeping.run(minute * 60_000);
+        return expired.length;
+      };
+      expect(await rounds([0, 1, 5])).toBe(0);
+      expect(await rounds([6])).toBe(1);
+      positions.mockRejectedValueOnce(new Error('the broker is away'));
+      expect(await rounds([7, 8, 9, 13])).toBe(1);
+      expect(await rounds([14])).toBe(2);
     });
   });
 });

@@ -57,6 +57,10 @@ export interface ConsumerPosition {
   readonly ackPending: number;
   /** Messages delivered more than once and not settled yet. */
   readonly redelivered: number;
+  /** Sequence of the last message delivered, in the stream. */
+  readonly deliveredThrough: number;
+  /** Sequence up to which everything delivered is settled. A message that waits for another attempt is not. */
+  readonly settledThrough: number;
 }
 
 /** Liveness of one consumer loop of this process. */

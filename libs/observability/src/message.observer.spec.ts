@@ -144,6 +144,8 @@ describe('consumer positions', () => {
     pending: 7,
     ackPending: 1,
     redelivered: 0,
+    deliveredThrough: 9,
+    settledThrough: 8,
   };
   const gauge = 'nats_consumer_pending_messages{stream="ORDERS",consumer="payment-orders"}';
 

@@ -105,6 +105,8 @@ export class Topology {
           pending: info.num_pending,
           ackPending: info.num_ack_pending,
           redelivered: info.num_redelivered,
+          deliveredThrough: info.delivered.stream_seq,
+          settledThrough: info.ack_floor.stream_seq,
         };
       }),
     );
