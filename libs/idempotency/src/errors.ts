@@ -18,6 +18,27 @@ export class MessageConflictError extends BadRequestException {
   }
 }
 
+/**
+ * A message is not known, but so old that the inbox may have forgotten it: it was processed or it was not. Processing it
+ * could do twice what must be done once, so it is dead-lettered; redriven, it is processed.
+ */
+export class MessageTooOldError extends BadRequestException {
+  readonly code = 'IDEMPOTENCY_MESSAGE_TOO_OLD';
+
+  constructor(
+    readonly consumer: string,
+    readonly messageId: string,
+    /** Time before which keys are forgotten. */
+    readonly keptSince: Date,
+  ) {
+    super(
+      `message "${messageId}" is older than what the inbox of "${consumer}" knows, which begins at ${keptSince.toISOString()}; ` +
+        'it may have been processed',
+    );
+    this.name = MessageTooOldError.name;
+  }
+}
+
 /** Another process holds the lease of the message and did not finish while this one waited. Worth another attempt. */
 export class MessageInProgressError extends Error {
   override readonly name = 'MessageInProgressError';

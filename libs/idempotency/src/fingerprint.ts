@@ -14,6 +14,8 @@ const BODY_DIGITS = 16;
 export interface Key {
   readonly messageId: string;
   readonly fingerprint: Fingerprint | undefined;
+  /** When its stream stored it, in epoch milliseconds; Infinity when that is not known or does not matter. */
+  readonly storedAt: number;
 }
 
 /** Half a microsecond for an ordinary event; 64 bits tell two bodies apart, and nobody gains by making them agree. */
@@ -38,7 +40,8 @@ export function keysOf(messages: readonly MessageIdentity[], observer: Idempoten
     const { messageId } = message;
     const fingerprint = fingerprintOf(message);
     const first = keys.get(messageId);
-    if (!first) keys.set(messageId, { messageId, fingerprint });
+    const storedAt = message.isRedrive ? Infinity : (message.timestamp?.getTime() ?? Infinity);
+    if (!first) keys.set(messageId, { messageId, fingerprint, storedAt });
     else if (isConflict(first.fingerprint, fingerprint)) throw conflict(message, observer);
   }
   return [...keys.values()];

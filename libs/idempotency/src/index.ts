@@ -5,6 +5,7 @@ export {
   LeaseLostError,
   MessageConflictError,
   MessageInProgressError,
+  MessageTooOldError,
   TransactionTooLongError,
 } from './errors.js';
 export { IdempotencyModule, type IdempotencyAsyncOptions } from './idempotency.module.js';

@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CreateInbox1763700000000, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
+import {
+  CreateInbox1763700000000,
+  inboxMigrations,
+  MessageTooOldError,
+  PostgresInbox,
+} from '@slipstream/idempotency';
 import { createTestDatabase, uniqueName, waitFor } from '@slipstream/testing';
 import { DataSource, type EntityManager } from 'typeorm';
 import { InboxMaintenance } from '../src/postgres/inbox-maintenance.js';
@@ -132,6 +137,28 @@ describe('partitions of the inbox', () => {
     expect(await partitions()).not.toContain('inbox_initial');
     const left = await dataSource.query(`SELECT 1 FROM pg_tables WHERE tablename = 'inbox_initial'`);
     expect(left).toEqual([]);
+  });
+
+  it('make a claim refuse what they may have forgotten, unless an operator wants it', async () => {
+    const process = async (messageId: string, storedAt: number, isRedrive = false) =>
+      inbox.once({ consumer: 'c', messageId, timestamp: new Date(storedAt), isRedrive }, async (tx) => {
+        await tx.query('INSERT INTO effects VALUES ($1)', [messageId]);
+      });
+    const [forgotten, late] = [uniqueName('m'), uniqueName('m')];
+    const storedAt = now;
+    expect(await process(forgotten, storedAt)).toBe(true);
+    now = midnight + 8 * DAY_MS + HOUR_MS;
+    await inbox.partitions.maintain();
+    // Old, but its partition is there: it is a duplicate or it is new.
+    expect(await process(forgotten, storedAt)).toBe(false);
+    expect(await process(late, storedAt)).toBe(true);
+    now += DAY_MS;
+    await inbox.partitions.maintain();
+    await expect(process(forgotten, storedAt)).rejects.toThrow(MessageTooOldError);
+    await expect(process(uniqueName('m'), midnight - 1)).rejects.toThrow('may have been processed');
+    expect(await process(uniqueName('m'), midnight)).toBe(true);
+    expect(await effects(forgotten)).toBe(1);
+    expect(await process(forgotten, storedAt, true)).toBe(true);
   });
 
   it('exist for the time after one in which nobody was there to make any', async () => {

@@ -42,7 +42,10 @@ export const serviceEnvironment = streamEnvironment.extend({
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** `bind` creates and changes no stream or consumer, and needs no permission to. */
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),
-  /** How long the inbox knows a message at least. A day more than `STREAM_MAX_AGE` when unset, or 8 days. */
+  /**
+   * How long the inbox knows a message at least. A day more than `STREAM_MAX_AGE` (7 days when that is unset) and
+   * `OUTBOX_RETENTION` when unset.
+   */
   INBOX_RETENTION: age.optional(),
   /** Events that may wait to be published before HTTP refuses new work with 503. */
   OUTBOX_MAX_PENDING: z.coerce.number().int().min(1).default(100_000),
@@ -52,3 +55,22 @@ export const serviceEnvironment = streamEnvironment.extend({
 });
 
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;
+
+/**
+ * A message that its stream still has may come again, and so may one that an outbox can publish again: the inbox must know
+ * both.
+ * @throws RangeError when `INBOX_RETENTION` is too short for that
+ */
+export function inboxRetentionMs({
+  INBOX_RETENTION,
+  OUTBOX_RETENTION,
+  STREAM_MAX_AGE = 7 * AGE_UNITS_MS.d,
+}: Pick<ServiceEnvironment, 'INBOX_RETENTION' | 'OUTBOX_RETENTION' | 'STREAM_MAX_AGE'>): number {
+  if (INBOX_RETENTION === undefined) return Math.max(STREAM_MAX_AGE, OUTBOX_RETENTION) + AGE_UNITS_MS.d;
+  for (const [name, ageMs] of Object.entries({ STREAM_MAX_AGE, OUTBOX_RETENTION })) {
+    if (INBOX_RETENTION < ageMs) {
+      throw new RangeError(`INBOX_RETENTION is shorter than ${name}; raise it above that`);
+    }
+  }
+  return INBOX_RETENTION;
+}

@@ -21,9 +21,7 @@ import {
   type PostgresOptions,
 } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
-import type { ServiceEnvironment } from './environment.js';
-
-const DAY_MS = 86_400_000;
+import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
 
 export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrations'> {
   /** Name of the service, such as `payment-service`. */
@@ -107,13 +105,6 @@ function inbox(config: ServiceEnvironment): DynamicModule {
     useFactory: (dataSource: DataSource, observer: InboxObserver) =>
       new PostgresInbox(dataSource, { retentionMs: inboxRetentionMs(config), observer }),
   });
-}
-
-/** A message that its stream still has may come again, and the inbox must know it. */
-function inboxRetentionMs({ INBOX_RETENTION, STREAM_MAX_AGE = 7 * DAY_MS }: ServiceEnvironment): number {
-  const retentionMs = INBOX_RETENTION ?? STREAM_MAX_AGE + DAY_MS;
-  if (retentionMs >= STREAM_MAX_AGE) return retentionMs;
-  throw new RangeError('INBOX_RETENTION is shorter than STREAM_MAX_AGE; raise it above that');
 }
 
 function health(acceptsWithoutBroker: boolean): DynamicModule {

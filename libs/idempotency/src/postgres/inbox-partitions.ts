@@ -59,6 +59,17 @@ export class InboxPartitions {
     return this.plan;
   }
 
+  /** True when the keys of a time, in epoch milliseconds, need not be there any more. */
+  isExpired(time: number): boolean {
+    return time < this.now() - this.retentionMs;
+  }
+
+  /** Time before which keys are forgotten; undefined while none was. */
+  async keptSince(tx: Queryable = this.dataSource.manager): Promise<Date | undefined> {
+    const [oldest] = await readPartitions(tx);
+    return oldest && oldest.from !== -Infinity ? new Date(oldest.from) : undefined;
+  }
+
   /** @throws when no partition takes what is claimed now */
   async requireCurrent(): Promise<void> {
     await this.reload(this.dataSource.manager);

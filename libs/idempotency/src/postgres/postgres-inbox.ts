@@ -1,6 +1,6 @@
 import { failpoint } from '@slipstream/failpoints';
 import { DataSource, QueryFailedError, type EntityManager } from 'typeorm';
-import { TransactionTooLongError } from '../errors.js';
+import { MessageTooOldError, TransactionTooLongError } from '../errors.js';
 import { conflict, isConflict, keysOf, type Key } from '../fingerprint.js';
 import type { Inbox, MessageIdentity } from '../inbox.js';
 import { SILENT, type IdempotencyObserver } from '../observer.js';
@@ -65,6 +65,7 @@ export class PostgresInbox implements Inbox<EntityManager> {
    * Records in a transaction of the caller's that `consumer` deals with the messages, in one statement, and returns the
    * ids that are new to it. Sound under READ COMMITTED, in transactions that end within half an hour.
    * @throws MessageConflictError when one of the ids came before with another body
+   * @throws MessageTooOldError when one of them may have been forgotten
    */
   async claim(tx: EntityManager, messages: readonly MessageIdentity[]): Promise<Set<string>> {
     const [first] = messages;
@@ -103,7 +104,11 @@ export class PostgresInbox implements Inbox<EntityManager> {
     let plan = await this.partitions.current(tx);
     for (let attempt = 1; ; attempt++) {
       const rows = await this.writeKeys(tx, plan, consumer, keys);
-      if (!rows.some(({ outcome }) => outcome === 'unplanned')) return this.judge(tx, consumer, keys, rows);
+      if (!rows.some(({ outcome }) => outcome === 'unplanned')) {
+        const fresh = await this.judge(tx, consumer, keys, rows);
+        await this.refuseForgotten(tx, consumer, keys, fresh);
+        return fresh;
+      }
       if (attempt === PLAN_ATTEMPTS) throw new Error('the clock of the database is not steady');
       plan = await this.partitions.reload(tx);
     }
@@ -142,6 +147,20 @@ export class PostgresInbox implements Inbox<EntityManager> {
       throw conflict({ consumer, messageId }, this.observer);
     }
     return fresh;
+  }
+
+  /** After the claim: a partition that is there now was there when the claim searched. */
+  private async refuseForgotten(
+    tx: EntityManager,
+    consumer: string,
+    keys: readonly Key[],
+    fresh: ReadonlySet<string>,
+  ): Promise<void> {
+    const old = keys.filter((key) => this.partitions.isExpired(key.storedAt) && fresh.has(key.messageId));
+    if (old.length === 0) return;
+    const keptSince = await this.partitions.keptSince(tx);
+    const forgotten = keptSince && old.find(({ storedAt }) => storedAt < keptSince.getTime());
+    if (forgotten) throw new MessageTooOldError(consumer, forgotten.messageId, keptSince);
   }
 
   private readStored(tx: EntityManager, consumer: string, keys: readonly Key[]): Promise<ClaimRow[]> {
