@@ -4,7 +4,7 @@ import { PostgresInbox } from '@slipstream/idempotency';
 import { OutageError } from '@slipstream/jetstream';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { toAuditRecord, type RecordedMessage } from './audit-record.js';
+import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js';
 import { ChainHeads, type AnchoredHead } from './chain-heads.js';
 import { chainRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
@@ -50,10 +50,10 @@ export class AuditLog implements OnApplicationBootstrap {
       const mustSign = this.agrees(before, head);
       const fresh = await this.inbox.claim(
         tx,
-        messages.map((message) => ({ consumer, messageId: keyOf(message) })),
+        messages.map((message) => ({ consumer, messageId: placeOf(message) })),
       );
       // Deleting as it goes keeps a message out that was delivered twice into one batch.
-      const kept = messages.filter((message) => fresh.delete(keyOf(message)));
+      const kept = messages.filter((message) => fresh.delete(placeOf(message)));
       if (kept.length === 0) return undefined;
       const { lines, chain } = chainRecords(kept, before);
       const content = Buffer.from(lines.join(''));
@@ -122,9 +122,4 @@ function chainRecords(messages: readonly RecordedMessage[], before: ChainEnd) {
     return line;
   });
   return { lines, chain };
-}
-
-/** A message's place in its stream; the time tells it from one of a stream that was created anew. */
-function keyOf({ stream, sequence, timestamp }: RecordedMessage): string {
-  return `${stream}:${sequence}:${timestamp.getTime()}`;
 }

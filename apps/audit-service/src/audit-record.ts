@@ -36,6 +36,15 @@ export function toAuditRecord(message: RecordedMessage): AuditRecord {
   };
 }
 
+/** A message's place in its stream; the time tells it from one of a stream that was created anew. */
+export function placeOf({
+  stream,
+  sequence,
+  timestamp,
+}: Pick<RecordedMessage, 'stream' | 'sequence' | 'timestamp'>): string {
+  return `${stream}:${sequence}:${timestamp.getTime()}`;
+}
+
 /** The bytes of a recorded message. */
 export function bytesOf({ body, bodyBase64 }: AuditRecord): Uint8Array {
   return bodyBase64 === undefined ? Buffer.from(body ?? '') : Buffer.from(bodyBase64, 'base64');

@@ -1,5 +1,6 @@
 import type { ServiceDeclaration } from '@slipstream/jetstream';
-import type { ServiceOptions } from '@slipstream/service';
+import { inboxLedger, type LedgerDeclaration, type ServiceOptions } from '@slipstream/service';
+import { placeOf } from './audit-record.js';
 import { RecordingController } from './recording.controller.js';
 
 /** What this service handles: for its module, and for tools that describe it without running it. */
@@ -7,4 +8,10 @@ export const declaration = {
   name: 'audit-service',
   schema: 'audit',
   controllers: [RecordingController],
-} satisfies ServiceDeclaration & Pick<ServiceOptions, 'schema'>;
+  ledgers: Object.fromEntries(
+    ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
+      durable,
+      inboxLedger(durable, ({ at, ...message }) => placeOf({ ...message, timestamp: at })),
+    ]),
+  ),
+} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema'>;

@@ -7,7 +7,8 @@ import {
   type ServiceDeclaration,
   type TopologyDeclaration,
 } from '@slipstream/jetstream';
-import { streamEnvironment } from '@slipstream/service';
+import { InvalidRequestError } from '@slipstream/operations';
+import { streamEnvironment, type LedgerDeclaration } from '@slipstream/service';
 import { declaration as auditService } from '../../audit-service/src/declaration.js';
 import { declaration as inventoryService } from '../../inventory-service/src/declaration.js';
 import { declaration as orderService } from '../../order-service/src/declaration.js';
@@ -15,6 +16,16 @@ import { declaration as paymentService } from '../../payment-service/src/declara
 
 /** Every service of this repository that handles messages. */
 export const services = [orderService, paymentService, inventoryService, auditService];
+
+type DeclaredService = ServiceDeclaration & LedgerDeclaration & { readonly schema: string };
+
+/** @throws InvalidRequestError naming the services there are */
+export function requireService(name: string): DeclaredService {
+  const service = services.find((candidate) => candidate.name === name);
+  if (service) return service;
+  const names = services.map((candidate) => candidate.name).join(', ');
+  throw new InvalidRequestError(`there is no service ${name}`, `Give one of ${names}.`);
+}
 
 /** The durables of a service, with their handlers' options. */
 export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {

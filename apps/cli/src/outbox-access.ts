@@ -1,8 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { Logger } from '@nestjs/common';
-import { readEnvironment } from '@slipstream/bootstrap';
 import { JetStreamConnection, JetStreamPublisher, StreamIndex } from '@slipstream/jetstream';
-import { InvalidRequestError, NotFoundError } from '@slipstream/operations';
 import {
   listSetAside,
   OutboxReconciler,
@@ -15,11 +12,8 @@ import {
   type RepublishRequest,
   type SetAsideEvent,
 } from '@slipstream/outbox';
-import { dataSourceOptions } from '@slipstream/postgres';
-import { databaseEnvironment } from '@slipstream/service';
-import { DataSource } from 'typeorm';
-import { services } from './declared.js';
-import { DatabaseUnreachableError } from './errors.js';
+import type { DataSource } from 'typeorm';
+import { withDatabaseOf } from './database-access.js';
 
 export type { SetAsideEvent, RepublishReport } from '@slipstream/outbox';
 
@@ -28,32 +22,12 @@ const DRY: OutboxPublisher = {
 };
 
 /**
- * Opens the outbox of a service as the service does, on the schema that is its own; migrates nothing.
- * @throws InvalidRequestError when there is no such service
- * @throws NotFoundError when it has no outbox in the database
- * @throws DatabaseUnreachableError
+ * Opens the outbox of a service.
+ * @throws what `withDatabaseOf` throws
  */
-export async function withOutboxOf<T>(
-  service: string,
-  work: (outbox: OutboxAccess) => Promise<T>,
-): Promise<T> {
-  const { schema } = findService(service);
-  const { DATABASE_URL: url } = readEnvironment(databaseEnvironment, process.env);
-  // What happens is in the result; programs could not read a line more.
-  Logger.overrideLogger(false);
-  const dataSource = await open(dataSourceOptions({ url, schema, migrations: [], poolSize: 2 }));
-  try {
-    const [{ outbox }] = await dataSource.query(`SELECT to_regclass('outbox_set_aside') AS outbox`);
-    if (outbox === null) {
-      throw new NotFoundError(
-        `${service} has no outbox in this database`,
-        'See that DATABASE_URL is the one of the service, and that it was started once.',
-      );
-    }
-    return await work(new OutboxAccess(dataSource));
-  } finally {
-    await dataSource.destroy();
-  }
+export function withOutboxOf<T>(service: string, work: (outbox: OutboxAccess) => Promise<T>): Promise<T> {
+  const part = { table: 'outbox_set_aside', name: 'outbox' };
+  return withDatabaseOf(service, part, (dataSource) => work(new OutboxAccess(dataSource)));
 }
 
 /** What an operator does with the outbox of a service. */
@@ -96,21 +70,6 @@ class OutboxAccess {
       if (!next) return sum;
       after = next;
     }
-  }
-}
-
-function findService(name: string): { readonly schema: string } {
-  const service = services.find((candidate) => candidate.name === name);
-  if (service) return service;
-  const names = services.map((candidate) => candidate.name).join(', ');
-  throw new InvalidRequestError(`there is no service ${name}`, `Give one of ${names}.`);
-}
-
-async function open(options: ReturnType<typeof dataSourceOptions>): Promise<DataSource> {
-  try {
-    return await new DataSource(options).initialize();
-  } catch (cause) {
-    throw new DatabaseUnreachableError(cause);
   }
 }
 

@@ -3,6 +3,7 @@ import { addAuditCommands } from './commands/audit.js';
 import { addConsumerCommands } from './commands/consumers.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDescribeCommand } from './commands/describe.js';
+import { addInboxCommands } from './commands/inbox.js';
 import { addOutboxCommands } from './commands/outbox.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addStreamCommands } from './commands/streams.js';
@@ -19,7 +20,7 @@ export type Run = <Arguments extends unknown[]>(
 /** All commands. `onEnd` learns what the process should end with. */
 export function createProgram(onEnd: (code: ExitCode) => void): Command {
   const program = new Command('slipstream')
-    .description('Inspects and operates streams, consumers, dead letters and outboxes.')
+    .description('Inspects and operates streams, consumers, dead letters, outboxes and inboxes.')
     .option('--server <url>', 'NATS servers, separated by commas', process.env['NATS_URL'] || DEFAULT_SERVER)
     .option('--creds <file>', 'credentials of the NATS user', process.env['NATS_CREDS'] || undefined)
     .option('--json', 'print one JSON document')
@@ -40,6 +41,7 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addDeadLetterCommands(program, run);
   addReplayCommand(program, run);
   addOutboxCommands(program, run);
+  addInboxCommands(program, run);
   addAuditCommands(program, run);
   return program;
 }

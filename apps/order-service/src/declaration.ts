@@ -1,5 +1,5 @@
 import type { ServiceDeclaration } from '@slipstream/jetstream';
-import type { ServiceOptions } from '@slipstream/service';
+import type { LedgerDeclaration, ServiceOptions } from '@slipstream/service';
 import { IntakeController } from './intake.controller.js';
 import { SettlementController } from './settlement.controller.js';
 
@@ -8,4 +8,12 @@ export const declaration = {
   name: 'order-service',
   schema: 'orders',
   controllers: [IntakeController, SettlementController],
-} satisfies ServiceDeclaration & Pick<ServiceOptions, 'schema'>;
+  ledgers: {
+    // What this service published itself never comes to the inbox.
+    'order-intake': {
+      keyOf: ({ orderId }) => orderId,
+      query: `SELECT order_id AS key FROM orders WHERE order_id = ANY ($1::text[]) AND customer_id IS NOT NULL`,
+      isInbox: false,
+    },
+  },
+} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema'>;

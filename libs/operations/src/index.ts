@@ -7,6 +7,13 @@ export {
 } from './dead-letters.js';
 export type { DeadLetter, DeadLetterDetail, DecodedBody } from './dead-letter.js';
 export { Redrives, type BulkResult, type RedriveOutcome } from './redrives.js';
+export {
+  ConsumerReviews,
+  type ConsumerReview,
+  type MissingMessage,
+  type Recall,
+  type SettledMessage,
+} from './consumer-review.js';
 export { Replays, type ReplayCount, type ReplayRequest, type ReplayResult } from './replays.js';
 export { AuditReview, type AuditProblem, type AuditServices, type ReplayDifference } from './audit-review.js';
 export type { Operator } from './operations-record.js';

@@ -7,3 +7,4 @@ export {
 } from './environment.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';
 export { outboxModule } from './outbox.js';
+export { inboxLedger, type Ledger, type LedgerDeclaration, type LedgerMessage } from './ledger.js';
