@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
@@ -27,10 +27,11 @@ describe('reservations', () => {
   const identities = (orders: readonly { messageId: string }[]) =>
     orders.map(({ messageId }) => ({ consumer: CONSUMER, messageId }));
   const reserve = (orders: readonly OrderCreated[]) => reservations.reserve(orders, identities(orders));
-  const cancel = (orderId: string) => {
-    const event = { ...newEvent(orderId), reason: 'test' };
-    return reservations.release([event], identities([event]));
+  const release = (orders: readonly { orderId: string }[]) => {
+    const cancelled = orders.map(({ orderId }) => ({ ...newEvent(orderId), reason: 'test' }));
+    return reservations.release(cancelled, identities(cancelled));
   };
+  const cancel = (orderId: string) => release([{ orderId }]);
   const events = async (orderId: string): Promise<string[]> => {
     const rows: { subject: string }[] = await dataSource.query(
       'SELECT subject FROM outbox WHERE aggregate_id = $1 ORDER BY id',
@@ -79,6 +80,25 @@ describe('reservations', () => {
       { subject: 'inventory.rejected.v1', count: 900 },
       { subject: 'inventory.reserved.v1', count: 100 },
     ]);
+  });
+
+  it('are made and given back over hot SKUs, in batches that race in all orders, without a deadlock', async () => {
+    const hot = Array.from({ length: 5 }, () => uniqueName('sku'));
+    const rotated = (by: number) => [...hot.slice(by), ...hot.slice(0, by)];
+    const orders = Array.from({ length: 400 }, (_, index) =>
+      order(...(index % 2 ? rotated(index % 5) : rotated(index % 5).toReversed())),
+    );
+    const batches = Array.from({ length: 20 }, (_, index) => orders.slice(index * 20, (index + 1) * 20));
+    await Promise.all(batches.slice(0, 10).map(reserve));
+    // A transaction that met a deadlock would be repeated.
+    const transactions = jest.spyOn(dataSource, 'transaction');
+    await Promise.all([
+      ...batches.slice(10).map(reserve),
+      ...batches.slice(0, 10).map((batch) => release(batch.toReversed())),
+    ]);
+    expect(transactions).toHaveBeenCalledTimes(20);
+    transactions.mockRestore();
+    for (const name of hot) expect(await stock.find(name)).toMatchObject({ reserved: 200 });
   });
 
   it('count an order once that comes twice in a batch, again later, and under another message id', async () => {
