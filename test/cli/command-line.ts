@@ -24,6 +24,20 @@ interface Document {
   readonly data: Record<string, unknown>;
 }
 
+/** Runs a command of the command line that was built before, with nothing in its environment but `env`. */
+export async function runBuilt(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+  const child = spawn(process.execPath, [entryFileOf('cli'), ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
 /** The built command line beside a broker of its own. */
 export class CommandLine {
   private constructor(
@@ -56,17 +70,8 @@ export class CommandLine {
   }
 
   /** Runs a command as a child, without a terminal. */
-  async run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-    const child = spawn(process.execPath, [entryFileOf('cli'), ...args], {
-      env: { PATH: process.env.PATH, ...this.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
-    return { code, stdout, stderr };
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    return runBuilt(args, { ...this.env, ...env });
   }
 
   async json(...args: string[]): Promise<Document> {

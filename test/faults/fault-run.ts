@@ -4,6 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildApps } from '../../tools/stack/build.ts';
+import { runBuilt } from '../cli/command-line.ts';
 import { Journey, type Order } from '../journeys/journey.ts';
 import { livesOf, type FaultPoints } from './fault-plan.ts';
 
@@ -107,6 +109,7 @@ export class FaultRun {
       ...(await this.findStockViolations()),
       ...(await this.findLogViolations(settled, settleMs)),
       ...(await this.findDeadLetters()),
+      ...(await this.findForgotten()),
     ];
   }
 
@@ -217,6 +220,26 @@ export class FaultRun {
         return differences(`the log of order ${orderId}`, { status, totalMinor, contradiction: null }, state);
       }),
     ];
+  }
+
+  /** What a consumer has acked, its service's database must know; of events that were published, no stream may miss one. */
+  private async findForgotten(): Promise<string[]> {
+    await buildApps(['cli']);
+    const { natsUrl: NATS_URL, databaseUrl: DATABASE_URL } = this.journey.stack;
+    const whole = ['--since', '2000-01-01T00:00:00Z'];
+    const calls = Object.keys(this.lives).flatMap((service) => [
+      ['inbox', 'reconcile', '--service', service, ...whole],
+      // The log is told of, and tells nobody.
+      ...(service === 'audit-service'
+        ? []
+        : [['outbox', 'reconcile', '--service', service, ...whole, '--until', new Date().toISOString()]]),
+    ]);
+    const violations: string[] = [];
+    for (const call of calls) {
+      const { code, stdout, stderr } = await runBuilt(call, { NATS_URL, DATABASE_URL });
+      if (code !== 0) violations.push(`${call.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+    }
+    return violations;
   }
 
   private async findDeadLetters(): Promise<string[]> {
