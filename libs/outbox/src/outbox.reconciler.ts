@@ -54,7 +54,7 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
   private readonly rows: PublishedRows;
   private readonly progress: Reconciliation;
   private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
+  private round: Promise<void> | undefined;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -68,14 +68,15 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => {
-      this.running = this.running.then(() => this.continue());
+      // Rounds that take longer than the interval must not queue up.
+      this.round ??= this.continue().finally(() => (this.round = undefined));
     }, INTERVAL_MS).unref();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     this.progress.stop();
-    await this.running;
+    await this.round;
   }
 
   /** Compares a bounded number of events, the oldest first. */
