@@ -65,6 +65,26 @@ describe('the guard of the gateway', () => {
     expect(heard).toEqual(['open', 'close']);
   });
 
+  it('meets a gateway that is back with a handful of calls, however many it took before and however many wait', async () => {
+    const startedAtOnce = () => {
+      let started = 0;
+      for (let call = 0; call < 500; call++) {
+        guard
+          .execute(() => {
+            started++;
+            return new Promise<never>(() => undefined);
+          })
+          .catch(() => undefined);
+      }
+      return started;
+    };
+    for (let call = 0; call < 300; call++) await guard.execute(up);
+    await fail(50);
+    await waitFor('the end of the break', () => !guard.isOpen);
+    for (let call = 0; call < GatewayGuard.trialCalls; call++) await guard.execute(up);
+    expect(startedAtOnce()).toBeLessThanOrEqual(16);
+  });
+
   it('opens again when the trial fails, for twice as long, up to a bound', async () => {
     await fail(10);
     for (const expectedMs of [100, 100]) {
