@@ -1,10 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   BadRequestException,
   Catch,
   Controller,
   Injectable,
+  Logger,
   ParseIntPipe,
+  Scope,
   UseFilters,
   UseGuards,
   UseInterceptors,
@@ -21,6 +23,7 @@ import {
   EventPattern,
   JetStreamBatchContext,
   JetStreamContext,
+  JetStreamServer,
   OnEvent,
   TerminalError,
   type JetStreamOptions,
@@ -28,6 +31,12 @@ import {
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { map, type Observable, of, tap } from 'rxjs';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+
+type Hook = Parameters<JetStreamServer['setOnProcessingStartHook']>[0];
+
+function throwing(): never {
+  throw new Error('no tracer');
+}
 
 class ForbiddenTenantError extends TerminalError {
   override readonly code = 'FORBIDDEN_TENANT';
@@ -63,6 +72,7 @@ describe('Nest features on handlers', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await Promise.all(apps.map((app) => app.close()));
     await bystander.close();
   });
@@ -187,6 +197,65 @@ describe('Nest features on handlers', () => {
       async () => (await bystander.consumer(stream.name, durable)).ack_floor.stream_seq === 1,
     );
     expect(hooks).toEqual(['start', 'end', 'start', 'end']);
+  });
+
+  it.each<[string, Hook, () => void, number]>([
+    ['throws before the handler', throwing, () => undefined, 1],
+    ['rejects before the handler', async () => throwing(), () => undefined, 1],
+    ['throws after the handler', (_, __, done) => void done(), throwing, 0],
+  ])('settle the message whose processing hook %s', async (_, onStart, onEnd, retries) => {
+    @Controller()
+    class Plain {
+      @EventPattern(stream.subject('a'), { durable, backoffMs: [10] })
+      on(payload: unknown): void {
+        seen.push(payload);
+      }
+    }
+    const errors = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const { server, settled } = await start(Plain);
+    let starts = 0;
+    server.setOnProcessingStartHook((transport, context, done) =>
+      ++starts === 1 ? onStart(transport, context, done) : void done(),
+    );
+    server.setOnProcessingEndHook(onEnd);
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor('the end', () => settled.some(({ outcome }) => outcome === 'handled'));
+    expect(seen).toEqual([1]);
+    expect(settled.filter(({ outcome }) => outcome === 'retried')).toHaveLength(retries);
+    expect(errors).toHaveBeenCalledTimes(1 - retries);
+  });
+
+  it('run the hook at the end of processing also when there is none at the start', async () => {
+    @Controller()
+    class Plain {
+      @EventPattern(stream.subject('a'), { durable })
+      on(): void {}
+    }
+    const { server } = await start(Plain);
+    server.setOnProcessingEndHook((_, context) => seen.push(context));
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor('the hook', () => seen.length === 1);
+    expect(seen[0]).toBeInstanceOf(JetStreamContext);
+  });
+
+  it('make a controller for each message in the scope of a request, and keep its errors', async () => {
+    @Controller({ scope: Scope.REQUEST })
+    class Scoped {
+      private calls = 0;
+
+      @EventPattern(stream.subject('a'), { durable })
+      on(@Payload() payload: unknown): void {
+        if (payload === 'forbidden') throw new ForbiddenTenantError('not your tenant');
+        seen.push([payload, ++this.calls]);
+      }
+    }
+    await start(Scoped);
+    for (const body of ['1', '2', '"forbidden"']) await bystander.publish(stream.subject('a'), body);
+    expect((await firstLetter())?.header('dead-letter-class')).toBe('ForbiddenTenantError');
+    expect(seen).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
   });
 
   it('take every version of an event with @OnEvent', async () => {

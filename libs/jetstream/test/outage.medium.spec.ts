@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, type Type } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Logger, type Type } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
   EventPattern,
@@ -42,6 +42,7 @@ describe('an outage of what a handler needs', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await running?.app.close();
     await bystander.close();
   });
@@ -150,5 +151,30 @@ describe('an outage of what a handler needs', () => {
     await waitFor('the dead letters', async () => (await letters()).length === 2);
     const reasons = (await letters()).map((letter) => letter.header('dead-letter-message'));
     expect(reasons.toSorted()).toEqual(['decided', 'thrown']);
+  });
+
+  it('is not assumed when the check for it throws', async () => {
+    const attempts: number[] = [];
+    @Controller()
+    class Failing {
+      @EventPattern(stream.subject('a'), options)
+      on(@Ctx() context: JetStreamContext): void {
+        attempts.push(context.attempt);
+        throw new Error('its own fault');
+      }
+    }
+    const errors = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const isBroken = () => {
+      throw new TypeError('the check is broken');
+    };
+    await start(Failing, { isOutage: isBroken });
+    await publish('order');
+    const [letter] = await waitFor('the dead letter', async () => {
+      const found = await letters();
+      return found.length > 0 && found;
+    });
+    expect(letter?.header('dead-letter-message')).toBe('its own fault');
+    expect(attempts).toEqual([1, 2]);
+    expect(errors).toHaveBeenCalledWith(expect.objectContaining({ err: expect.any(TypeError) }), 'isOutage threw');
   });
 });

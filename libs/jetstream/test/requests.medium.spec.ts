@@ -371,13 +371,20 @@ describe('requests', () => {
     const { server } = await start(answering(() => of(1, 2)));
     server.setOnProcessingStartHook((_, context, done) => {
       hooks.push(context instanceof RequestContext ? 'start' : 'other');
-      if (hooks.length > 2) throw new Error('no tracer');
-      void done();
+      if (hooks.length === 3) throw new Error('no tracer');
+      return hooks.length === 4 ? Promise.reject(new Error('no tracer')) : void done();
     });
-    server.setOnProcessingEndHook(() => hooks.push('end'));
+    server.setOnProcessingEndHook(() => {
+      hooks.push('end');
+      if (hooks.length > 5) throw new Error('no tracer');
+    });
     expect(await lastValueFrom(nestClient().send(subject, 1).pipe(toArray()))).toEqual([1, 2]);
     expect(hooks).toEqual(['start', 'end']);
-    expect(await ask(packet(1))).toMatchObject({ err: { message: 'Internal server error' } });
+    for (let throws = 0; throws < 2; throws++) {
+      expect(await ask(packet(1))).toMatchObject({ err: { message: 'Internal server error' } });
+    }
+    expect(await lastValueFrom(nestClient().send(subject, 1).pipe(toArray()))).toEqual([1, 2]);
+    expect(hooks.slice(4)).toEqual(['start', 'end']);
   });
 
   describe('at shutdown', () => {

@@ -21,12 +21,15 @@ import { RequestContext } from './request.context.js';
 
 const MAX_WAITING = 1_000;
 
-/** Runs a request between Nest's processing hooks and hands over each packet of the answer; the last is disposed. */
+/**
+ * Runs a request between Nest's processing hooks and hands over each packet of the answer; the last is disposed. Throws or
+ * rejects when a hook does.
+ */
 export type AnswerRequest = (
   context: RequestContext,
   produce: () => Observable<unknown>,
   respond: (packet: WritePacket) => void,
-) => void;
+) => unknown;
 
 interface Running {
   readonly context: RequestContext;
@@ -116,11 +119,12 @@ export class Responder {
       send(withErrorBody(packet, message.subject));
       if (packet.isDisposed) this.end(running);
     };
+    const produce = () => this.call(data, context);
+    const fail = (err: unknown) => respond({ err, isDisposed: true });
     try {
-      this.answer(context, () => this.call(data, context), respond);
-    } catch (err) {
-      // A processing hook may throw.
-      respond({ err, isDisposed: true });
+      Promise.resolve(this.answer(context, produce, respond)).catch(fail);
+    } catch (error) {
+      fail(error);
     }
   }
 

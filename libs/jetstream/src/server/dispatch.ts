@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Msg } from '@nats-io/transport-node';
 import type { DecodedMessage, MessageCodec } from '../codec.js';
@@ -39,6 +40,7 @@ export interface Attempt {
 
 /** Turns deliveries into outcomes: route, decode, call the handler, catch what it throws. */
 export class Dispatcher {
+  private readonly logger = new Logger(Dispatcher.name);
   private readonly routeOf: (subject: string) => Route | undefined;
   private readonly mostStarts: number;
   private readonly watchdog: Watchdog;
@@ -136,9 +138,18 @@ export class Dispatcher {
   }
 
   private failureOf(error: unknown): Outcome {
-    if (isTerminal(error, this.plan.options.terminalErrors)) return { kind: 'failed', error };
-    const isAway = error instanceof OutageError || this.isOutage(error);
+    const isAway = !isTerminal(error, this.plan.options.terminalErrors) && this.isAway(error);
     return { kind: isAway ? 'outage' : 'failed', error };
+  }
+
+  /** A check that throws says nothing of the error, and the message must be settled all the same. */
+  private isAway(error: unknown): boolean {
+    try {
+      return error instanceof OutageError || this.isOutage(error);
+    } catch (thrown) {
+      this.logger.error({ err: thrown, consumer: this.plan.options.durable }, 'isOutage threw');
+      return false;
+    }
   }
 
   /** Aborts the signals of what runs and of what is called from now on. */

@@ -79,6 +79,18 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     super.setOnProcessingStartHook(...args);
   }
 
+  /** A hook that throws is logged: what was handled is handled, and an unhandled rejection would end the process. */
+  override setOnProcessingEndHook(hook: Parameters<Server['setOnProcessingEndHook']>[0]): void {
+    this.hasProcessingHook = true;
+    super.setOnProcessingEndHook((...args) => {
+      try {
+        hook(...args);
+      } catch (error) {
+        this.logger.error({ err: error }, 'a processing hook failed');
+      }
+    });
+  }
+
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       const { options, topology, connection } = this.parts;
@@ -233,10 +245,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private readonly invoke: InvokeHandler = (handler, payload, context) => {
     if (!this.hasProcessingHook) return handler(payload, context).then(complete);
     return new Promise<void>((resolve, reject) => {
-      this.runWithProcessingHooks(context, async (runEndHook) => {
+      const hooked: unknown = this.runWithProcessingHooks(context, async (runEndHook) => {
         await handler(payload, context).then(complete).then(resolve, reject);
         runEndHook();
       });
+      // A hook that rejects has not called the handler.
+      Promise.resolve(hooked).catch(reject);
     });
   };
 }
