@@ -13,6 +13,15 @@ export class InvalidHandlerError extends JetStreamError {
   readonly code = 'JS_INVALID_HANDLER';
 }
 
+/** Options of `JetStreamModule` that cannot work. Raised when the application is built; `problems` has a sentence for each. */
+export class InvalidOptionsError extends JetStreamError {
+  readonly code = 'JS_INVALID_OPTIONS';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`JetStreamModule: ${problems.join('; ')}`);
+  }
+}
+
 /** `pause` or `resume` named a durable that this process does not run. */
 export class UnknownDurableError extends JetStreamError {
   readonly code = 'JS_UNKNOWN_DURABLE';
@@ -74,4 +83,20 @@ export class RetryRequestedError extends RetryableError {
 /** The handler ran longer than its `timeoutMs`. Its signal is aborted and the message is tried again. */
 export class HandlerTimeoutError extends RetryableError {
   override readonly code = 'JS_HANDLER_TIMEOUT';
+}
+
+/**
+ * Nest's own exception filter replaced the error of a handler, so nobody can tell whether another attempt makes sense. Attach
+ * the transport with `connectJetStream(app)`; a microservice of its own needs `app.useGlobalFilters(new ErrorIdentityFilter())`.
+ */
+export class ErrorReplacedError extends JetStreamError {
+  readonly code = 'JS_ERROR_REPLACED';
+
+  constructor(cause: unknown) {
+    super(
+      "Nest's own filter replaced the handler's error; attach the transport with connectJetStream(app), or set " +
+        'ErrorIdentityFilter as a global filter of the microservice',
+      { cause },
+    );
+  }
 }

@@ -97,8 +97,10 @@ export type {
 export {
   CrashLoopError,
   DeadLetterRequestedError,
+  ErrorReplacedError,
   HandlerTimeoutError,
   InvalidHandlerError,
+  InvalidOptionsError,
   JetStreamError,
   OutageError,
   RetryableError,

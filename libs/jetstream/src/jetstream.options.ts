@@ -1,13 +1,19 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
+import { InvalidOptionsError } from './errors.js';
 import type { HandlerOverrides } from './handler.options.js';
 import type { TransportObserver } from './observer.js';
 import type { StreamDefinition, StreamLimits } from './topology/stream-definition.js';
+import { findLimitProblems, findStreamProblems } from './topology/stream-problems.js';
 
+/** Options of `JetStreamModule.forRoot`. */
 export interface JetStreamOptions {
   /** Name of the service; becomes the connection's name and is stamped on dead letters. */
   readonly service: string;
-  /** Version of the service, stamped on dead letters. */
+  /**
+   * Version of the service, stamped on dead letters.
+   * @default '0.0.0'
+   */
   readonly version?: string;
   /** Options of the NATS client: servers, TLS, credentials. */
   readonly connection: NodeConnectionOptions;
@@ -35,8 +41,15 @@ export interface JetStreamOptions {
    * @default true in `ensure` mode, false in `bind` mode
    */
   readonly sweepsAdvisories?: boolean;
-  /** @default plain JSON */
+  /**
+   * Turns the bytes of a message into a payload, for all handlers that are not `raw`.
+   * @default plain JSON
+   */
   readonly codec?: MessageCodec;
+  /**
+   * Is told of every delivery that was settled and every message that was published.
+   * @default nobody
+   */
   readonly observer?: TransportObserver;
   /**
    * True for errors that say nothing about the message, such as those of a database that is away. The attempt is repeated
@@ -57,9 +70,21 @@ export interface JetStreamOptions {
 
 export interface ResolvedJetStreamOptions extends Required<JetStreamOptions> {}
 
+/** The server's limit. */
+const MOST_REPLICAS = 5;
 const SILENT: TransportObserver = { settled: () => undefined, published: () => undefined };
 
+/**
+ * Completes the options.
+ * @throws InvalidOptionsError
+ */
 export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetStreamOptions {
+  const problems = [
+    ...findModuleProblems(options),
+    ...findLimitProblems('the module', options.limits),
+    ...findStreamProblems(options.streams),
+  ];
+  if (problems.length > 0) throw new InvalidOptionsError(problems);
   return {
     ...options,
     version: options.version ?? '0.0.0',
@@ -73,4 +98,24 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     handlers: options.handlers ?? {},
     shutdownTimeoutMs: options.shutdownTimeoutMs ?? 20_000,
   };
+}
+
+function findModuleProblems({
+  service,
+  replicas = 1,
+  topology = 'ensure',
+  shutdownTimeoutMs = 0,
+}: JetStreamOptions): string[] {
+  const problems: string[] = [];
+  if (!service) problems.push('service must be a name');
+  if (!(Number.isInteger(replicas) && replicas >= 1 && replicas <= MOST_REPLICAS)) {
+    problems.push(`replicas must be a whole number from 1 to ${MOST_REPLICAS} and is ${replicas}`);
+  }
+  if (topology !== 'ensure' && topology !== 'bind') {
+    problems.push(`topology "${String(topology)}" is unknown; choose ensure or bind`);
+  }
+  if (!(shutdownTimeoutMs >= 0)) {
+    problems.push(`shutdownTimeoutMs must be 0 or more and is ${shutdownTimeoutMs}`);
+  }
+  return problems;
 }

@@ -1,6 +1,6 @@
 import type { INestApplication, Type } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
+import { Test, type TestingModule } from '@nestjs/testing';
 import {
   jetstream,
   jetstreamManager,
@@ -44,6 +44,25 @@ export interface TestApp {
   readonly settled: SettledDelivery[];
 }
 
+/** A module with the controllers on the stream, from which an application is still to be made. */
+export function buildTestModule(
+  stream: StreamDefinition,
+  controllers: Type[],
+  options: Partial<JetStreamOptions> = {},
+): Promise<TestingModule> {
+  return Test.createTestingModule({
+    imports: [
+      JetStreamModule.forRoot({
+        service: 'test',
+        connection: { servers: natsUrl() },
+        streams: [stream],
+        ...options,
+      }),
+    ],
+    controllers,
+  }).compile();
+}
+
 /** Starts an application with the controllers on the stream. */
 export async function startTestApp(
   stream: StreamDefinition,
@@ -51,18 +70,11 @@ export async function startTestApp(
   options: Partial<JetStreamOptions> = {},
 ): Promise<TestApp> {
   const settled: SettledDelivery[] = [];
-  const module = await Test.createTestingModule({
-    imports: [
-      JetStreamModule.forRoot({
-        service: 'test',
-        connection: { servers: natsUrl() },
-        streams: [stream],
-        observer: { settled: (delivery) => settled.push(delivery), published: () => undefined },
-        ...options,
-      }),
-    ],
-    controllers,
-  }).compile();
+  const observer = {
+    settled: (delivery: SettledDelivery) => settled.push(delivery),
+    published: () => undefined,
+  };
+  const module = await buildTestModule(stream, controllers, { observer, ...options });
   const app = module.createNestApplication(new FastifyAdapter(), { logger: ['fatal'] });
   connectJetStream(app);
   try {

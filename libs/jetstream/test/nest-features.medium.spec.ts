@@ -18,8 +18,16 @@ import {
   type RpcExceptionFilter,
   type Type,
 } from '@nestjs/common';
-import { Payload } from '@nestjs/microservices';
 import {
+  EventPattern as NestEventPattern,
+  Payload,
+  Transport,
+  type AsyncMicroserviceOptions,
+} from '@nestjs/microservices';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import {
+  connectJetStream,
+  ErrorIdentityFilter,
   EventPattern,
   JetStreamBatchContext,
   JetStreamContext,
@@ -28,9 +36,16 @@ import {
   TerminalError,
   type JetStreamOptions,
 } from '@slipstream/jetstream';
-import { uniqueName, waitFor } from '@slipstream/testing';
+import { natsUrl, uniqueName, waitFor } from '@slipstream/testing';
 import { map, type Observable, of, tap } from 'rxjs';
-import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
+import {
+  buildTestModule,
+  Bystander,
+  startTestApp,
+  testStream,
+  type TestApp,
+  type TestStream,
+} from './harness.js';
 
 type Hook = Parameters<JetStreamServer['setOnProcessingStartHook']>[0];
 
@@ -293,6 +308,82 @@ describe('Nest features on handlers', () => {
     expect(seen).toEqual([
       [1, `${type.name}.v1`],
       [2, `${type.name}.v2`],
+    ]);
+  });
+
+  it('say so when an application attached the transport without what keeps their errors', async () => {
+    @Controller()
+    class Failing {
+      @EventPattern(stream.subject('a'), { durable, maxDeliver: 1 })
+      on(): void {
+        throw new ForbiddenTenantError('not your tenant');
+      }
+    }
+    const app = (await buildTestModule(stream, [Failing])).createNestApplication(new FastifyAdapter(), {
+      logger: ['fatal'],
+    });
+    apps.push(app);
+    app.connectMicroservice({ strategy: app.get(JetStreamServer) });
+    await app.init();
+    await app.startAllMicroservices();
+    await bystander.publish(stream.subject('a'), '1');
+    const letter = await firstLetter();
+    expect(letter?.header('dead-letter-code')).toBe('JS_ERROR_REPLACED');
+    expect(letter?.header('dead-letter-message')).toContain(
+      'attach the transport with connectJetStream(app)',
+    );
+  });
+
+  it('work in a microservice without HTTP', async () => {
+    @Controller()
+    class Failing {
+      @EventPattern(stream.subject('a'), { durable })
+      on(): void {
+        throw new ForbiddenTenantError('not your tenant');
+      }
+    }
+    const options: AsyncMicroserviceOptions = {
+      inject: [JetStreamServer],
+      useFactory: (strategy: JetStreamServer) => ({ strategy }),
+    };
+    const module = await buildTestModule(stream, [Failing]);
+    const app = module.createNestMicroservice({ ...options, logger: ['fatal'] });
+    apps.push(app as unknown as INestApplication);
+    app.useGlobalFilters(new ErrorIdentityFilter());
+    await app.listen();
+    await bystander.publish(stream.subject('a'), '1');
+    expect((await firstLetter())?.header('dead-letter-class')).toBe('ForbiddenTenantError');
+  });
+
+  it('run in the transport they are declared for when an application has several', async () => {
+    const core = uniqueName('core');
+    @Controller()
+    class Both {
+      @EventPattern(stream.subject('a'), { durable })
+      onStream(@Payload() payload: unknown): void {
+        seen.push(['stream', payload]);
+      }
+
+      @NestEventPattern(core, Transport.NATS)
+      onCore(@Payload() payload: unknown): void {
+        seen.push(['core', payload]);
+      }
+    }
+    const app = (await buildTestModule(stream, [Both])).createNestApplication(new FastifyAdapter(), {
+      logger: ['fatal'],
+    });
+    apps.push(app);
+    connectJetStream(app);
+    app.connectMicroservice({ transport: Transport.NATS, options: { servers: [natsUrl()] } });
+    await app.init();
+    await app.startAllMicroservices();
+    bystander.nc.publish(core, JSON.stringify({ pattern: core, data: 1 }));
+    await waitFor('the core handler', () => seen.length === 1);
+    await bystander.publish(stream.subject('a'), '2');
+    await waitFor('the handler of the stream', () => seen.length === 2);
+    expect(seen).toEqual([
+      ['core', 1],
+      ['stream', 2],
     ]);
   });
 

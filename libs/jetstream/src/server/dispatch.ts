@@ -11,6 +11,7 @@ import {
   UnroutableMessageError,
 } from '../errors.js';
 import type { DeliveryInfo } from './delivery-info.js';
+import { identify } from './error-identity.filter.js';
 import { readHeaders } from './headers.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
 import { isTerminal, mostAttempts } from './retry-policy.js';
@@ -137,7 +138,8 @@ export class Dispatcher {
     );
   }
 
-  private failureOf(error: unknown): Outcome {
+  private failureOf(thrown: unknown): Outcome {
+    const error = identify(thrown);
     const isAway = !isTerminal(error, this.plan.options.terminalErrors) && this.isAway(error);
     return { kind: isAway ? 'outage' : 'failed', error };
   }

@@ -1,5 +1,6 @@
 import { Catch, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
 import { throwError, type Observable } from 'rxjs';
+import { ErrorReplacedError } from '../errors.js';
 import { toErrorBody } from '../requests/request-error.js';
 import { RequestContext } from '../requests/request.context.js';
 
@@ -17,4 +18,16 @@ export class ErrorIdentityFilter implements RpcExceptionFilter {
       context instanceof RequestContext ? toErrorBody(error, context.subject) : error,
     );
   }
+}
+
+/** What the settlement is to know of a rejection: the error itself, or that Nest's own filter has replaced it. */
+export function identify(error: unknown): unknown {
+  return isReplacement(error) ? new ErrorReplacedError(error) : error;
+}
+
+/** `{status: 'error', message: 'Internal server error'}`, which is what `BaseRpcExceptionFilter` makes of an unknown error. */
+function isReplacement(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || error instanceof Error) return false;
+  const { status, message } = error as { status?: unknown; message?: unknown };
+  return status === 'error' && message === 'Internal server error';
 }
