@@ -111,8 +111,8 @@ export function findDeliveryProblems(options: CheckedOptions): string[] {
   return [...problems, ...findPushProblems(options), ...findOrderedProblems(options)];
 }
 
-function findPushProblems(options: CheckedOptions): string[] {
-  const { delivery, deliverSubject, queueGroup, batch, maxAckPending } = options;
+function findPushProblems(options: ResolvedDeliveryOptions): string[] {
+  const { delivery, deliverSubject, queueGroup } = options;
   const problems: string[] = [];
   if (delivery !== 'push') {
     for (const [field, value] of Object.entries({ deliverSubject, queueGroup })) {
@@ -129,11 +129,6 @@ function findPushProblems(options: CheckedOptions): string[] {
   }
   if (queueGroup !== undefined && !/^[^\s*>]+$/.test(queueGroup)) {
     problems.push(`queueGroup "${queueGroup}" must be a name without spaces and wildcards`);
-  }
-  if (batch && batch.size > maxAckPending) {
-    problems.push(
-      `batch.size (${batch.size}) is never reached above maxAckPending (${maxAckPending}); lower it`,
-    );
   }
   return problems;
 }

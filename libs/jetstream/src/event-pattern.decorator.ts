@@ -1,4 +1,5 @@
 import { Ctx, EventPattern as NestEventPattern, Payload } from '@nestjs/microservices';
+import { InvalidHandlerError } from './errors.js';
 import type { BatchOptions, HandlerOptions } from './handler.options.js';
 import type { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';
 
@@ -8,9 +9,16 @@ export const JETSTREAM_TRANSPORT = Symbol.for('slipstream.jetstream');
 /**
  * Declares a handler for one or more subject patterns (`*` and a trailing `>` allowed) on a durable consumer.
  * Handlers that name the same durable share it; options given by more than one of them must agree.
+ * @throws InvalidHandlerError without a pattern: Nest would register nothing, and say nothing
  */
 export function EventPattern(pattern: string | readonly string[], options: HandlerOptions): MethodDecorator {
-  return NestEventPattern([pattern].flat(), JETSTREAM_TRANSPORT, options);
+  const patterns = [pattern].flat();
+  if (patterns.length === 0) {
+    throw new InvalidHandlerError(
+      `handler of durable "${options.durable}" names no pattern; name at least one`,
+    );
+  }
+  return NestEventPattern(patterns, JETSTREAM_TRANSPORT, options);
 }
 
 /** What `@OnEvent` needs of a contract: its name without version, and what decoding yields. */

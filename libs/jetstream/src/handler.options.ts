@@ -95,10 +95,11 @@ export type HandlerOverrides = Readonly<
   >
 >;
 
+/** How messages are gathered into a batch. */
 export interface BatchOptions {
   /** Most messages of one batch. */
   readonly size: number;
-  /** Milliseconds an incomplete batch waits for more messages. */
+  /** Milliseconds an incomplete batch waits for more messages; 0 hands over what is there. */
   readonly lingerMs: number;
 }
 
@@ -122,6 +123,10 @@ const DEFAULTS = {
   partitions: 4,
 } as const;
 
+/** Whoever waits longer for a batch is better served by a schedule. */
+const LONGEST_LINGER_MS = 60_000;
+
+/** Completes what a handler declares. */
 export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerOptions {
   const delivery = resolveDeliveryOptions(options);
   const ackWaitMs = options.ackWaitMs ?? DEFAULTS.ackWaitMs;
@@ -143,6 +148,14 @@ export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerO
   };
 }
 
+/** Names what is no option of a handler: a typing error in configuration would otherwise leave a default in place. */
+export function findUnknownOptions(options: HandlerOptions): string[] {
+  const known = Object.keys(resolveHandlerOptions(options));
+  return Object.keys(options)
+    .filter((name) => !known.includes(name))
+    .map((name) => `there is no option "${name}"; there are ${known.join(', ')}`);
+}
+
 /** Says what is impossible about a declaration, one sentence each; empty when it can work. */
 export function findProblems(options: ResolvedHandlerOptions): string[] {
   const problems: string[] = [];
@@ -156,15 +169,29 @@ export function findProblems(options: ResolvedHandlerOptions): string[] {
     problems.push(`timeoutMs (${options.timeoutMs}) must be shorter than ackWaitMs (${options.ackWaitMs})`);
   }
   problems.push(...findRetryProblems(options), ...findDeliveryProblems(options));
-  if (options.batch && !isPositiveInteger(options.batch.size)) {
-    problems.push('batch.size must be a whole number above 0');
-  }
-  problems.push(...findOrderProblems(options));
+  problems.push(...findBatchProblems(options), ...findOrderProblems(options));
   const mostUnacked = Math.max(MAX_ACK_PENDING, options.maxAckPending);
   if (windowOf(options) > mostUnacked) {
     problems.push(
       `concurrency and batch.size make a window of ${windowOf(options)} messages, above the ${mostUnacked} that ` +
         'the server hands out unacked; lower one of them',
+    );
+  }
+  return problems;
+}
+
+function findBatchProblems({ batch, maxAckPending }: ResolvedHandlerOptions): string[] {
+  if (!batch) return [];
+  const problems: string[] = [];
+  if (!isPositiveInteger(batch.size)) problems.push('batch.size must be a whole number above 0');
+  if (!(batch.lingerMs >= 0 && batch.lingerMs <= LONGEST_LINGER_MS)) {
+    problems.push(
+      `batch.lingerMs must be from 0 to ${LONGEST_LINGER_MS} (a minute) and is ${batch.lingerMs}`,
+    );
+  }
+  if (batch.size > maxAckPending) {
+    problems.push(
+      `batch.size (${batch.size}) is never reached above maxAckPending (${maxAckPending}); lower it`,
     );
   }
   return problems;

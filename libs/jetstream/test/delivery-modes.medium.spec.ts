@@ -308,11 +308,6 @@ describe('delivery modes', () => {
     ['concurrency on ordered', { delivery: 'ordered', concurrency: 4 }, /concurrency must be 1 .* remove it/],
     ['a wildcard to deliver to', { delivery: 'push', deliverSubject: 'a.>' }, /subject without wildcards/],
     ['a group with spaces', { delivery: 'push', queueGroup: 'a b' }, /queueGroup "a b" must be a name/],
-    [
-      'batches that never fill',
-      { delivery: 'push', maxAckPending: 10, batch: { size: 11, lingerMs: 1 } },
-      /batch\.size \(11\) is never reached above maxAckPending \(10\); lower it/,
-    ],
     ['a sequence of 0', { start: { sequence: 0 } }, /start must be .*it is \{"sequence":0\}/],
     ['a time that is none', { start: { time: 'soon' } }, /start must be .*it is \{"time":"soon"\}/],
     ['an unknown start', { start: 'first' as never }, /start must be all, new, last, last-per-subject/],

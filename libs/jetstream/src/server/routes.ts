@@ -5,6 +5,7 @@ import { deliverSubjectOf, findDeliverCycle } from '../delivery-options.js';
 import { InvalidHandlerError } from '../errors.js';
 import {
   findProblems,
+  findUnknownOptions,
   resolveHandlerOptions,
   type HandlerOptions,
   type HandlerOverrides,
@@ -13,6 +14,7 @@ import {
 import { covers, isLiteral, isValidPattern, matches, overlaps } from '../subject.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
 import type { DeliveryInfo } from './delivery-info.js';
+import { assertNoConflicts } from './plan-conflicts.js';
 
 /** One handler as Nest registered it. */
 export interface HandlerRegistration {
@@ -47,7 +49,12 @@ export function planConsumers(
   const byDurable = new Map<string, HandlerRegistration[]>();
   for (const registration of registrations) {
     const durable = registration.options.durable;
-    if (!durable) throw new InvalidHandlerError(`handler of "${registration.pattern}" must name its durable`);
+    if (!durable) {
+      throw new InvalidHandlerError(
+        `handler of "${registration.pattern}" must name its durable; if it belongs to another transport, name that one ` +
+          'in its decorator',
+      );
+    }
     byDurable.set(durable, [...(byDurable.get(durable) ?? []), registration]);
   }
   const unknown = Object.keys(overrides).filter((durable) => !byDurable.has(durable));
@@ -57,18 +64,25 @@ export function planConsumers(
       `handlers.${unknown.join(', ')} configures no declared durable; there are ${known}`,
     );
   }
-  return [...byDurable].map(([durable, members]) => {
-    const options = resolveHandlerOptions({ ...mergeOptions(durable, members), ...overrides[durable] });
+  const plans = [...byDurable].map(([durable, members]) => {
+    const options = { ...mergeOptions(durable, members), ...withoutUndefined(overrides[durable] ?? {}) };
     return planConsumer(options, members, streams);
   });
+  assertNoConflicts(plans);
+  return plans;
 }
 
 function planConsumer(
-  options: ResolvedHandlerOptions,
+  declared: HandlerOptions,
   members: readonly HandlerRegistration[],
   streams: readonly StreamDefinition[],
 ): ConsumerPlan {
-  const problems = [...findProblems(options), ...findPatternProblems(members)];
+  const options = resolveHandlerOptions(declared);
+  const problems = [
+    ...findUnknownOptions(declared),
+    ...findProblems(options),
+    ...findPatternProblems(members),
+  ];
   const stream = streams.find(({ subjects }) =>
     members.every(({ pattern }) => subjects.some((subject) => covers(subject, pattern))),
   );
@@ -88,7 +102,7 @@ function planConsumer(
 function mergeOptions(durable: string, members: readonly HandlerRegistration[]): HandlerOptions {
   const merged: Record<string, unknown> = {};
   for (const { options, pattern } of members) {
-    for (const [key, value] of Object.entries(options)) {
+    for (const [key, value] of Object.entries(withoutUndefined(options))) {
       if (key in merged && !isDeepStrictEqual(merged[key], value)) {
         throw new InvalidHandlerError(
           `durable "${durable}": handler of "${pattern}" sets ${key} to another value than its neighbour; give it once`,
@@ -98,6 +112,11 @@ function mergeOptions(durable: string, members: readonly HandlerRegistration[]):
     }
   }
   return { durable, ...merged };
+}
+
+/** What configuration leaves open must not hide what the decorator says. */
+function withoutUndefined(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function findPatternProblems(members: readonly HandlerRegistration[]): string[] {
