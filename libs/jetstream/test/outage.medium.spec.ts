@@ -175,6 +175,9 @@ describe('an outage of what a handler needs', () => {
     });
     expect(letter?.header('dead-letter-message')).toBe('its own fault');
     expect(attempts).toEqual([1, 2]);
-    expect(errors).toHaveBeenCalledWith(expect.objectContaining({ err: expect.any(TypeError) }), 'isOutage threw');
+    expect(errors).toHaveBeenCalledWith(
+      expect.objectContaining({ err: expect.any(TypeError) }),
+      'isOutage threw',
+    );
   });
 });

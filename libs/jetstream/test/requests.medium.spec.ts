@@ -369,11 +369,12 @@ describe('requests', () => {
   it('run between the processing hooks, and are answered when a hook throws', async () => {
     const hooks: string[] = [];
     const { server } = await start(answering(() => of(1, 2)));
-    server.setOnProcessingStartHook((_, context, done) => {
+    const onStart: unknown = (_: unknown, context: unknown, done: () => Promise<unknown>) => {
       hooks.push(context instanceof RequestContext ? 'start' : 'other');
       if (hooks.length === 3) throw new Error('no tracer');
-      return hooks.length === 4 ? Promise.reject(new Error('no tracer')) : void done();
-    });
+      return hooks.length === 4 ? Promise.reject(new Error('no tracer')) : done();
+    };
+    server.setOnProcessingStartHook(onStart as Parameters<typeof server.setOnProcessingStartHook>[0]);
     server.setOnProcessingEndHook(() => {
       hooks.push('end');
       if (hooks.length > 5) throw new Error('no tracer');

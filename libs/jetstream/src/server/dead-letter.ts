@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { JetStreamError } from '../errors.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
@@ -67,7 +68,7 @@ export class DeadLetterQueue {
   }
 
   private describe({ message, info, attempt, error }: FailedDelivery): Record<string, string> {
-    const cause = error instanceof Error ? error : new Error(String(error));
+    const cause = toError(error);
     const root = rootCause(cause);
     return {
       code: codeOf(root) ?? codeOf(cause) ?? 'UNKNOWN',
@@ -100,6 +101,14 @@ function sizeOf(headers: Readonly<Record<string, string>>): number {
 function idOf({ stream, streamSequence, consumer, timestampMs, redrive }: DeliveryInfo): string {
   const parts = [stream, streamSequence, consumer, Math.trunc(timestampMs)];
   return (redrive === undefined ? parts : [...parts, redrive]).join(':');
+}
+
+/** Anything can be thrown; what is no error has no stack worth keeping. */
+function toError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  const error = new Error(typeof thrown === 'string' ? thrown : inspect(thrown, { breakLength: Infinity }));
+  error.stack = '';
+  return error;
 }
 
 function rootCause(error: Error): Error {
