@@ -126,9 +126,7 @@ export class ConsumerLoop {
   }
 
   private async withdraw(): Promise<void> {
-    clearTimeout(this.lingering);
-    this.lingering = undefined;
-    this.lingerPassed = false;
+    this.endLinger();
     await this.source.stop();
     await this.giveBack([...this.queue.splice(0), ...this.suspects.splice(0)]);
   }
@@ -182,7 +180,7 @@ export class ConsumerLoop {
       return next ? [next] : [];
     }
     if (this.queue.length >= batch.size || this.lingerPassed) {
-      this.lingerPassed = false;
+      this.endLinger();
       return this.queue.splice(0, batch.size);
     }
     if (this.queue.length > 0) this.linger(batch.lingerMs);
@@ -195,6 +193,13 @@ export class ConsumerLoop {
       this.lingerPassed = this.queue.length > 0;
       this.schedule();
     }, lingerMs);
+  }
+
+  /** What is left lingers anew: by the time of the batch before it, it would be handed over too early. */
+  private endLinger(): void {
+    clearTimeout(this.lingering);
+    this.lingering = undefined;
+    this.lingerPassed = false;
   }
 
   /** Waits until nothing runs beside the suspect and the acks of what ran before have arrived. */
