@@ -50,7 +50,12 @@ export const memory: Benchmark = {
     };
     return {
       variants: [{ label: 'handler', run }],
-      settings: { messagesPerRound: perRun, bytes: BODY.length, server: nc.info?.version ?? '' },
+      settings: {
+        messagesPerRound: perRun,
+        bytes: BODY.length,
+        storage: 'memory',
+        server: nc.info?.version ?? '',
+      },
       figures: () => {
         const tenth = Math.ceil(heap.length / 10);
         return {

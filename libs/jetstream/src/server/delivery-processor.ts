@@ -51,7 +51,8 @@ export class DeliveryProcessor {
 
   /** True for a while after an outage: what is taken now would only come back, and wait longer than what was left. */
   get isHoldingOff(): boolean {
-    return Date.now() < this.awayUntil;
+    // Asked for every message; reading the clock each time would cost more than the rest of the question.
+    return this.awayUntil > 0 && Date.now() < this.awayUntil;
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
