@@ -10,6 +10,8 @@ import { Bystander, testStream, type TestStream } from './harness.js';
 
 const APP = fileURLToPath(new URL('fixtures/charging-app.ts', import.meta.url));
 const MAX_DELIVER = 3;
+/** Starts beyond that before a message counts as one that kills its process. */
+const CRASH_ALLOWANCE = 3;
 /** A window of a millisecond is not hit by one kill. */
 const RUNS = process.env.FAULT_TIER === 'nightly' ? 100 : 1;
 
@@ -69,10 +71,12 @@ describe('a process killed', () => {
     expect({ ended: await doomed.ended, output: doomed.output() }).toMatchObject({ ended: 'SIGKILL' });
     expect(await readFile(join(directory, 'faults'), 'utf8')).toContain(` ${fault}\n`);
     start();
-    await waitFor('the settlement', async () => {
-      const { ack_floor, num_ack_pending } = await bystander.consumer(stream.name, durable);
-      return ack_floor.stream_seq === 1 && num_ack_pending === 0;
-    });
+    await waitFor('the settlement', isSettled);
+  }
+
+  async function isSettled(): Promise<boolean> {
+    const { ack_floor, num_ack_pending } = await bystander.consumer(stream.name, durable);
+    return ack_floor.stream_seq === 1 && num_ack_pending === 0;
   }
 
   const charges = async () => (await client.query('SELECT * FROM charges')).rowCount;
@@ -113,5 +117,23 @@ describe('a process killed', () => {
       expect((await letters()).map((letter) => letter.header('dead-letter-message'))).toEqual(['refused']);
       expect(await charges()).toBe(0);
     },
+  );
+
+  it.each(everyRun(['handler.entered']))(
+    'at %s of every attempt leaves one dead letter, and is not started again for it',
+    async (point) => {
+      const fault = `${point}:1:kill9`;
+      let process = start(fault);
+      await waitFor('the consumer', () => bystander.consumer(stream.name, durable));
+      await bystander.publish(stream.subject('a'), '"accepted"');
+      for (let attempt = 1; attempt <= MAX_DELIVER + CRASH_ALLOWANCE; attempt++) {
+        expect({ ended: await process.ended, output: process.output() }).toMatchObject({ ended: 'SIGKILL' });
+        process = start(fault);
+      }
+      await waitFor('the settlement', isSettled);
+      expect((await letters()).map((letter) => letter.header('dead-letter-code'))).toEqual(['JS_CRASH_LOOP']);
+      expect(await charges()).toBe(0);
+    },
+    60_000,
   );
 });
