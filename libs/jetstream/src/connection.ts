@@ -19,7 +19,8 @@ const RESILIENT: NodeConnectionOptions = {
   maxReconnectAttempts: -1,
   reconnectTimeWait: 500,
   reconnectJitter: 500,
-  pingInterval: 10_000,
+  // A link that died without a word is given up at the third, well within half a minute.
+  pingInterval: 6_000,
   maxPingOut: 2,
   ignoreAuthErrorAbort: true,
   // Two stack traces for each request cost more than the request.

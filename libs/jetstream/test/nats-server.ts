@@ -8,8 +8,8 @@ import { join } from 'node:path';
 /** A server of a test's own, for configurations the shared one does not have. */
 export interface TestNatsServer {
   readonly url: string;
-  /** Kills it and starts it again with its data, at the same address. */
-  restart(): Promise<void>;
+  /** Kills it and starts it again with its data, at the same address; as another release with another `binary`. */
+  restart(binary?: string): Promise<void>;
   /** Lets it read another configuration while it runs. */
   reload(config: string): Promise<void>;
   stop(): Promise<void>;
@@ -21,19 +21,20 @@ export async function startNatsServer(binary: string, config = ''): Promise<Test
   const file = join(directory, 'nats.conf');
   const configure = (port: string, rest: string) =>
     writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${directory}" }\n${rest}`);
-  const start = () => spawn(binary, ['-c', file, '--ports_file_dir', directory], { stdio: 'ignore' });
+  const start = (program: string) =>
+    spawn(program, ['-c', file, '--ports_file_dir', directory], { stdio: 'ignore' });
   await configure('-1', config);
-  let child = start();
+  let child = start(binary);
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const url = await waitFor('the server', () => urlOf(directory, child));
   const { port } = new URL(url);
   return {
     url,
-    restart: async () => {
+    restart: async (program = binary) => {
       await end(child);
       await configure(port, config);
-      child = start();
+      child = start(program);
       await waitFor('the server', () => urlOf(directory, child));
     },
     reload: async (changed) => {

@@ -3,11 +3,15 @@ import { Controller, type Type } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
   EventPattern,
+  JetStreamClient,
   JetStreamContext,
+  ServerTooOldError,
+  StreamLacksFeatureError,
   type HandlerOptions,
   type JetStreamOptions,
 } from '@slipstream/jetstream';
-import { uniqueName, waitFor } from '@slipstream/testing';
+import { natsUrl, uniqueName, waitFor } from '@slipstream/testing';
+import { FragileLink } from './fragile-link.js';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 import { startNatsServer, type TestNatsServer } from './nats-server.js';
 import { Traffic } from './traffic.js';
@@ -32,6 +36,7 @@ describe('a consumer', () => {
   let durable: string;
   let bystander: Bystander;
   let own: TestNatsServer | undefined;
+  let link: FragileLink | undefined;
   let apps: TestApp[];
 
   async function start(controller: Type, options: Partial<JetStreamOptions> = {}): Promise<TestApp> {
@@ -45,8 +50,10 @@ describe('a consumer', () => {
     await apps.pop()?.app.close();
   }
 
-  async function startOwnServer(): Promise<TestNatsServer> {
-    own = await startNatsServer(process.env['NATS_SERVER_BIN'] ?? 'nats-server');
+  async function startOwnServer(
+    binary = process.env['NATS_SERVER_BIN'] ?? 'nats-server',
+  ): Promise<TestNatsServer> {
+    own = await startNatsServer(binary);
     await bystander.close();
     bystander = await Bystander.connect(own.url);
     return own;
@@ -67,7 +74,9 @@ describe('a consumer', () => {
     await Promise.all(apps.map(({ app }) => app.close()));
     await bystander.close();
     await own?.stop();
+    await link?.close();
     own = undefined;
+    link = undefined;
   });
 
   it('keeps what waits and then runs, together for longer than the ack wait', async () => {
@@ -157,4 +166,64 @@ describe('a consumer', () => {
       Array.from({ length: published }, (_, n) => n),
     );
   }, 60_000);
+
+  it('notices within half a minute that its link has died without a word, and goes on over a new one', async () => {
+    link = await FragileLink.to(natsUrl());
+    const seen: unknown[] = [];
+    const controller = handler(stream.subject('a'), { durable, ackWaitMs: 2_000 }, (payload) => {
+      seen.push(payload);
+    });
+    const { app } = await start(controller, { connection: { servers: link.url } });
+    await publish(1);
+    await waitFor('the first message', () => seen.length === 1);
+    const states: string[] = [];
+    app.get(JetStreamClient).status.subscribe((status) => states.push(status));
+    link.die();
+    await publish(2);
+    await waitFor('the loss to be noticed', () => states.includes('disconnected'), 30_000);
+    await waitFor('the second message', () => seen.includes(2), 30_000);
+  }, 70_000);
+
+  it('asks again when the server has not heard its request, although the connection is well', async () => {
+    link = await FragileLink.to(natsUrl());
+    const seen: unknown[] = [];
+    const controller = handler(stream.subject('a'), { durable }, (payload) => seen.push(payload));
+    const { server } = await start(controller, { connection: { servers: link.url } });
+    await publish(1);
+    await waitFor('the first message', () => seen.length === 1);
+    await server.pause(durable);
+    link.loseNext('PUB $JS.API.CONSUMER.MSG.NEXT');
+    await server.resume(durable);
+    await waitFor('the loss', () => link?.hasLost);
+    await publish(2);
+    await waitFor('the second message', () => seen.length === 2, 30_000);
+    expect(server.liveness()[0]?.state).toBe('running');
+  }, 60_000);
+
+  const legacy = process.env['NATS_LEGACY_SERVER_BIN'];
+  const itUpgrades = legacy ? it : it.skip;
+
+  itUpgrades(
+    `goes on over an upgrade of its server, whose features are used from then on${legacy ? '' : ' (NATS_LEGACY_SERVER_BIN names none)'}`,
+    async () => {
+      const server = await startOwnServer(legacy);
+      const seen = new Set<unknown>();
+      const controller = handler(stream.subject('a'), { durable, ackWaitMs: 2_000 }, (payload) => {
+        seen.add(payload);
+      });
+      const { publisher } = await start(controller);
+      const expiring = { subject: stream.subject('b'), data: Buffer.from('1'), ttlMs: 60_000 };
+      await expect(publisher.publish(expiring)).rejects.toBeInstanceOf(ServerTooOldError);
+      const traffic = new Traffic(bystander, stream.subject('a'));
+      await waitFor('work', () => seen.size > 50);
+      await server.restart(process.env['NATS_SERVER_BIN']);
+      const before = seen.size;
+      await waitFor('work after the upgrade', () => seen.size > before + 50, 30_000);
+      const published = await traffic.stop();
+      await waitFor('everything', () => seen.size === published, 25_000);
+      // The server has it now, the stream of before does not.
+      await expect(publisher.publish(expiring)).rejects.toBeInstanceOf(StreamLacksFeatureError);
+    },
+    90_000,
+  );
 });
