@@ -2,14 +2,15 @@ import { expect, it } from '@jest/globals';
 import { globSync, readFileSync } from 'node:fs';
 
 const CATALOGUE = 'docs/reference/errors.md';
-/** `code = 'X'` of a class, and the members of the union of contract codes. */
-const IN_CODE = /\bcode(?:: string)? = '([A-Z][A-Z_]+)'|^\s*(?:\|\s*)?'(CONTRACT_[A-Z_]+)'/gm;
+/** What a class or an object has as its `code`, and everything else that looks like a code of ours. */
+const IN_CODE = /\bcode(?:: string)? = '([A-Z][A-Z_]+)'|'((?:CLI|CONTRACT)_[A-Z_]+)'|\?\? '(UNKNOWN)'/g;
 
 function codesOfSources(): string[] {
   const files = globSync(['libs/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { exclude: ['**/*.spec.ts'] });
   const codes = files.flatMap((file) => {
-    const matches = readFileSync(file, 'utf8').replaceAll(' | ', '\n| ').matchAll(IN_CODE);
-    return [...matches].map(([, ofClass, ofUnion]) => ofClass ?? ofUnion ?? '');
+    return [...readFileSync(file, 'utf8').matchAll(IN_CODE)].map(
+      ([, ...groups]) => groups.find(Boolean) ?? '',
+    );
   });
   return [...new Set(codes)].toSorted();
 }
