@@ -67,6 +67,7 @@ describe('the command line', () => {
     expect(stdout).toMatch(
       /payment-orders\n\s+reads\s+orders\.created\.\*, orders\.cancelled\.\* from ORDERS/,
     );
+    expect(stdout).toContain('pulled from durable "payment-orders", shared by all processes');
     expect(stdout).toContain('then the dead-letter stream');
   });
 

@@ -201,11 +201,10 @@ describe('a consumer', () => {
   }, 60_000);
 
   const legacy = process.env['NATS_LEGACY_SERVER_BIN'];
-  const itUpgrades = legacy ? it : it.skip;
+  const describeUpgrade = legacy ? describe : describe.skip;
 
-  itUpgrades(
-    `goes on over an upgrade of its server, whose features are used from then on${legacy ? '' : ' (NATS_LEGACY_SERVER_BIN names none)'}`,
-    async () => {
+  describeUpgrade(`whose server is upgraded${legacy ? '' : ' (NATS_LEGACY_SERVER_BIN names none)'}`, () => {
+    it('goes on, and what the new release can do is used from then on', async () => {
       const server = await startOwnServer(legacy);
       const seen = new Set<unknown>();
       const controller = handler(stream.subject('a'), { durable, ackWaitMs: 2_000 }, (payload) => {
@@ -223,7 +222,6 @@ describe('a consumer', () => {
       await waitFor('everything', () => seen.size === published, 25_000);
       // The server has it now, the stream of before does not.
       await expect(publisher.publish(expiring)).rejects.toBeInstanceOf(StreamLacksFeatureError);
-    },
-    90_000,
-  );
+    }, 90_000);
+  });
 });

@@ -1,4 +1,9 @@
-import { deadLetterStream, describeRetryPolicy, type ConsumerPlan } from '@slipstream/jetstream';
+import {
+  deadLetterStream,
+  describeDelivery,
+  describeRetryPolicy,
+  type ConsumerPlan,
+} from '@slipstream/jetstream';
 import { InvalidRequestError } from '@slipstream/operations';
 import type { Command } from 'commander';
 import type { Output } from '../output.js';
@@ -8,6 +13,8 @@ interface DescribedDurable {
   readonly durable: string;
   readonly stream: string;
   readonly subjects: readonly string[];
+  /** How messages come and from where on, in words. */
+  readonly mode: string;
   /** What is handled at the same time by one process, in words. */
   readonly delivery: string;
   /** Attempts, delays and what ends them, in words. */
@@ -52,7 +59,8 @@ function describeDurable({ stream, options, routes }: ConsumerPlan): DescribedDu
     durable: options.durable,
     stream: stream.name,
     subjects: routes.map(({ pattern }) => pattern),
-    delivery: describeDelivery(options),
+    mode: describeDelivery(options),
+    delivery: describeHandling(options),
     retry: describeRetryPolicy(options),
     deadLetters: { stream: deadLetterStream(stream.name), subject: stream.deadLetterSubject },
     ackWaitMs: options.ackWaitMs,
@@ -60,7 +68,7 @@ function describeDurable({ stream, options, routes }: ConsumerPlan): DescribedDu
   };
 }
 
-function describeDelivery(options: ConsumerPlan['options']): string {
+function describeHandling(options: ConsumerPlan['options']): string {
   const { concurrency, batch, raw, orderBy, partitions } = options;
   const unit = raw ? 'raw message' : 'message';
   const amount = batch
@@ -77,12 +85,16 @@ function counted(count: number, one: string, many: string): string {
 function print(output: Output, described: readonly DescribedService[]): void {
   for (const { name, durables } of described) {
     output.line(name);
-    for (const { durable, stream, subjects, delivery, retry, deadLetters, timeoutMs } of durables) {
-      output.line(`  ${durable}`);
-      output.line(`    reads         ${subjects.join(', ')} from ${stream}`);
-      output.line(`    handles       ${delivery}, each for at most ${timeoutMs / 1_000} s`);
-      output.line(`    on errors     ${retry}`);
-      output.line(`    dead letters  ${deadLetters.subject} in ${deadLetters.stream}`);
-    }
+    for (const durable of durables) printDurable(output, durable);
   }
+}
+
+function printDurable(output: Output, described: DescribedDurable): void {
+  const { durable, stream, subjects, mode, delivery, retry, deadLetters, timeoutMs } = described;
+  output.line(`  ${durable}`);
+  output.line(`    reads         ${subjects.join(', ')} from ${stream}`);
+  output.line(`    comes         ${mode}`);
+  output.line(`    handles       ${delivery}, each for at most ${timeoutMs / 1_000} s`);
+  output.line(`    on errors     ${retry}`);
+  output.line(`    dead letters  ${deadLetters.subject} in ${deadLetters.stream}`);
 }
