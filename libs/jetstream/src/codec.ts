@@ -3,13 +3,19 @@ import type { MsgHdrs } from '@nats-io/transport-node';
 /** A message as it came from the stream. */
 export interface EncodedMessage {
   readonly subject: string;
+  /** Reading them throws when they are no headers by the client's rules. */
   readonly headers?: MsgHdrs | undefined;
   readonly data: Uint8Array;
 }
 
+/** What a codec makes of a message. */
 export interface DecodedMessage {
+  /** What the handler is given. */
   readonly payload: unknown;
-  /** Identity of the event across redeliveries, republishing and versions. */
+  /**
+   * Identity of the event across redeliveries, republishing and versions.
+   * @default `<stream>:<sequence>`
+   */
   readonly messageId?: string | undefined;
   /** Fields for log lines, such as `order_id`. */
   readonly attributes?: Readonly<Record<string, string>>;
@@ -17,6 +23,7 @@ export interface DecodedMessage {
 
 /** Port between bytes and payloads. What `decode` throws dead-letters the message at once. */
 export interface MessageCodec {
+  /** Synchronous, and the same for the same message at every attempt. */
   decode(message: EncodedMessage): DecodedMessage;
 }
 

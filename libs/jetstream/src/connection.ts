@@ -32,6 +32,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private readonly logger = new Logger(JetStreamConnection.name);
   private readonly reconnectListeners = new Set<() => void>();
   private readonly violationListeners = new Set<(error: PermissionViolationError) => void>();
+  /** The client's own JetStream, for what this library has no words for. */
   readonly client: JetStreamClient;
 
   private constructor(
@@ -67,10 +68,12 @@ export class JetStreamConnection implements OnApplicationShutdown {
     return new JetStreamConnection(nc, 1, undefined);
   }
 
+  /** The client's own management of streams and consumers. */
   manager(): Promise<JetStreamManager> {
     return jetstreamManager(this.nc, { checkAPI: false });
   }
 
+  /** Calls the listener each time the connection is open again. There is no way to end that. */
   onReconnect(listener: () => void): void {
     this.reconnectListeners.add(listener);
   }
@@ -101,6 +104,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
     await this.nc.rtt();
   }
 
+  /** Sends what is still to be sent and closes the connection; Nest calls it after everything that uses it. */
   async onApplicationShutdown(): Promise<void> {
     if (!this.nc.isClosed()) await this.nc.drain();
   }

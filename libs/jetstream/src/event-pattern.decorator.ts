@@ -23,7 +23,9 @@ export function EventPattern(pattern: string | readonly string[], options: Handl
 
 /** What `@OnEvent` needs of a contract: its name without version, and what decoding yields. */
 export interface EventType<Event> {
+  /** First tokens of its subjects, such as `orders.created`; a version follows. */
   readonly name: string;
+  /** Turns what was on the wire into an event, or throws. */
   decode(wire: unknown): Event;
 }
 

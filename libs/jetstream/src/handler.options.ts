@@ -49,8 +49,9 @@ export interface HandlerOptions extends DeliveryOptions {
    */
   readonly ackWaitMs?: number;
   /**
-   * Milliseconds a handler may run before its signal is aborted and the message is tried again. Below `ackWaitMs`: a
-   * process that cannot extend for a while must not see its work done a second time beside it.
+   * Milliseconds a handler may run before its signal is aborted and the message is tried again, as after an error. Below
+   * `ackWaitMs`: a process that cannot extend for a while must not see its work done a second time beside it. The members of a
+   * batch that are run one by one have it each.
    * @default two thirds of `ackWaitMs`
    */
   readonly timeoutMs?: number;

@@ -13,11 +13,14 @@ import { Topology } from './topology/topology.js';
 
 const OPTIONS = Symbol('JetStreamOptions');
 
+/** Options that are made of other providers, such as configuration. */
 export interface JetStreamAsyncOptions<Dependencies extends unknown[]> extends Pick<
   ModuleMetadata,
   'imports'
 > {
+  /** Providers that `useFactory` is given, in this order. */
   readonly inject?: FactoryProvider['inject'];
+  /** Called once, before the connection is opened. */
   readonly useFactory: (...dependencies: Dependencies) => JetStreamOptions | Promise<JetStreamOptions>;
 }
 
@@ -27,10 +30,12 @@ export interface JetStreamAsyncOptions<Dependencies extends unknown[]> extends P
  */
 @Module({})
 export class JetStreamModule {
+  /** Global: import it once, in the root module. */
   static forRoot(options: JetStreamOptions): DynamicModule {
     return JetStreamModule.forRootAsync({ useFactory: () => options });
   }
 
+  /** As `forRoot`, with options that other providers are needed for. */
   static forRootAsync<Dependencies extends unknown[]>(
     async: JetStreamAsyncOptions<Dependencies>,
   ): DynamicModule {

@@ -21,6 +21,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
+/** Subject of a request, or an object, which Nest's clients write as JSON with sorted keys. */
 export type RequestPattern = string | Readonly<Record<string, unknown>>;
 
 /**

@@ -15,6 +15,7 @@ export interface SettledDelivery {
   readonly sequence: number;
   /** 1-based number of the attempt this delivery was. */
   readonly attempt: number;
+  /** As the codec read it; undefined when it found none. */
   readonly messageId: string | undefined;
   /** Log attributes the codec read from the message, such as `order_id`. */
   readonly attributes: Readonly<Record<string, string>>;
@@ -31,19 +32,24 @@ export interface SettledDelivery {
   readonly ageMs: number;
 }
 
-/** One publish attempt after the server answered or the attempt was given up. */
+/** One call of `publish`, or one message of `publishBatch`, after its end. */
 export interface PublishedMessage {
   readonly subject: string;
+  /** As the caller gave it; undefined when the library made one up. */
   readonly messageId: string | undefined;
+  /** Milliseconds from the call to its end, repetitions included. */
   readonly durationMs: number;
   /** True when the stream already held a message with this id. */
   readonly duplicate: boolean;
+  /** Why it was not stored, as far as is known; absent when it was. */
   readonly error?: unknown;
 }
 
 /** Port for logs, metrics and traces. Called synchronously on the hot path: must not throw or block. */
 export interface TransportObserver {
+  /** A delivery was settled: acked, given back, dead-lettered. */
   settled(delivery: SettledDelivery): void;
+  /** A message was stored, or was not. */
   published(message: PublishedMessage): void;
 }
 

@@ -16,6 +16,7 @@ export interface StreamSearch {
   readonly limit: number;
 }
 
+/** What a search found, and how far it looked. */
 export interface StreamFindings {
   /** Not in the stream; only those read in vain when `isComplete` is false. */
   readonly missing: readonly string[];

@@ -26,6 +26,7 @@ import { isLiteral, isValidPattern } from '../subject.js';
 import { NoHandlerError } from './no-handler.error.js';
 import { JetStreamRecord } from './jetstream-record.js';
 
+/** State of the connection, as `JetStreamClient.status` tells it. */
 export type JetStreamClientStatus = 'connected' | 'reconnecting' | 'disconnected';
 
 type PacketCallback = (packet: WritePacket) => void;

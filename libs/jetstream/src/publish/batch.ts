@@ -18,6 +18,7 @@ const MAX_BATCH_SIZE = 1_000;
 /** Where one message of a batch is stored. */
 export interface BatchAck {
   readonly stream: string;
+  /** Sequence in the stream; of the message stored before, for a duplicate. */
   readonly sequence: number;
   /** True when the stream already held a message with this id. */
   readonly duplicate: boolean;

@@ -3,13 +3,16 @@ import { InvalidHeaderError, InvalidMessageError } from './publish-errors.js';
 
 /** A message to publish. */
 export interface OutgoingMessage {
+  /** Subject that a stream holds, without wildcards. */
   readonly subject: string;
+  /** Published as it is. */
   readonly data: Uint8Array;
   /**
    * Sent as `Nats-Msg-Id`: the stream stores a message with the same id once within its duplicate window.
    * @default a random UUID, so that a repeated attempt of this call is stored once
    */
   readonly messageId?: string;
+  /** Values by name, one line each; names that begin with `Nats-` are the server's and refused. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
    * Messages of a batch with the same key are stored in the order of the batch: behind one that failed, the others of
@@ -37,6 +40,7 @@ export interface OutgoingMessage {
   readonly delayMs?: number;
 }
 
+/** What must hold when a message is stored, for writers that must not overtake each other. */
 export interface PublishExpectations {
   /** Name of the stream that holds the subject. */
   readonly stream?: string;

@@ -22,10 +22,14 @@ export class PublishError extends JetStreamError {
    * the message at most once.
    */
   readonly isRetryable: boolean = false;
+  /** What to do, in a sentence. */
   readonly remedy: string;
   readonly subject: string;
+  /** Undefined when the message was refused before it got one. */
   readonly messageId: string | undefined;
+  /** Stream that refused the message, when one did. */
   readonly stream: string | undefined;
+  /** `err_code` of the server's answer, when it gave one. */
   readonly serverCode: number | undefined;
 
   constructor(problem: string, failure: PublishFailure) {

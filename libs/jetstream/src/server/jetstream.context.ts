@@ -25,10 +25,12 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     super([message]);
   }
 
+  /** The message of the client. Settle it through the decisions of this context, never through `respond`. */
   get message(): Msg {
     return this.args[0];
   }
 
+  /** Subject the message was published on. */
   get subject(): string {
     return this.message.subject;
   }
@@ -43,10 +45,12 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.message.data;
   }
 
+  /** Name of the stream that holds the message. */
   get stream(): string {
     return this.info.stream;
   }
 
+  /** The durable the handler was declared with. */
   get consumer(): string {
     return this.info.consumer;
   }
@@ -76,14 +80,20 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.#messageId ?? `${this.stream}:${this.sequence}`;
   }
 
-  /** Aborted when the handler's time-out passes or the process must stop. */
+  /**
+   * Aborted when the handler's time-out passes or the process must stop. A handler that does not heed it runs on, beside the
+   * next attempt of its message.
+   */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     if (this.#aborted) this.#abort.abort(this.#aborted);
     return this.#abort.signal;
   }
 
-  /** Asks for another attempt after `delayMs`, or after the handler's backoff. */
+  /**
+   * Asks for another attempt after `delayMs` milliseconds, or after the handler's backoff; after the last one the message is
+   * dead-lettered. As with the other decisions the last call counts, and an error that is thrown counts more.
+   */
   retry(options: { delayMs?: number } = {}): void {
     this.#decision = { kind: 'retry', delayMs: options.delayMs };
   }
@@ -124,6 +134,7 @@ export class JetStreamBatchContext extends BaseRpcContext<[readonly JetStreamCon
     super([messages]);
   }
 
+  /** A context for each message, on which a handler records what is to become of that one alone. */
   get messages(): readonly JetStreamContext[] {
     return this.args[0];
   }

@@ -91,6 +91,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     });
   }
 
+  /** Called by Nest: plans the consumers, makes sure they are on the server, and starts. Errors go to the callback. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       const { options, topology, connection } = this.parts;
@@ -136,10 +137,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     return this.stopping;
   }
 
+  /** @throws always; Nest asks for the method, and the events of the client are none of an application's business */
   on(): void {
     throw new Error('JetStreamServer emits no client events; use `status` or a TransportObserver');
   }
 
+  /** The NATS connection of the process. */
   unwrap<T = NatsConnection>(): T {
     return this.parts.connection.nc as T;
   }

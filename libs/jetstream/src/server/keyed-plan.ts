@@ -6,6 +6,7 @@ import type { ConsumerPlan } from './routes.js';
 
 /** The server is too old to keep an order. Raised at start. */
 export class OrderNotSupportedError extends JetStreamError {
+  /** First nats-server release that can. */
   static readonly neededVersion = '2.11';
   readonly code = 'JS_ORDER_NOT_SUPPORTED';
   /** First nats-server release that can. */

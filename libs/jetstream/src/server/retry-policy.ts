@@ -8,6 +8,7 @@ const MAX_DELAY_MS = 24 * 60 * 60 * 1_000;
 /** 2 ** 40 times a millisecond is past every cap; larger powers reach Infinity, and 0 * Infinity is NaN. */
 const MAX_DOUBLINGS = 40;
 
+/** A class whose instances, and those of its subclasses, are meant. */
 export type ErrorClass = abstract new (...args: never[]) => unknown;
 
 /** Delays drawn from [0, `first` doubled with every attempt, at most `cap`] ("full jitter"). */
@@ -24,12 +25,23 @@ export type Backoff = readonly number[] | ExponentialBackoff;
 /** What holds for errors of one class, subclasses included. What is left out is as the handler's. */
 export interface ErrorRetry {
   readonly error: ErrorClass;
+  /**
+   * Attempts before the message is dead-lettered.
+   * @default the handler's
+   */
   readonly maxDeliver?: number;
+  /**
+   * Milliseconds before the 2nd, 3rd, … attempt.
+   * @default the handler's
+   */
   readonly backoffMs?: Backoff;
 }
 
+/** When a message is tried again, and when no more; the options of a handler that say so. */
 export interface RetryPolicy {
+  /** Attempts before the message is dead-lettered. */
   readonly maxDeliver: number;
+  /** Milliseconds before the 2nd, 3rd, … attempt. */
   readonly backoffMs: Backoff;
   /** The first that matches the error counts. */
   readonly retryByError: readonly ErrorRetry[];

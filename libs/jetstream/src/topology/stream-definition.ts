@@ -2,6 +2,7 @@
 export interface StreamDefinition {
   /** Upper-case name, such as `ORDERS`. */
   readonly name: string;
+  /** Subject patterns it holds, `*` and a trailing `>` included; no two streams may share a subject. */
   readonly subjects: readonly string[];
   /** Subject of the dead letters of this stream; its stream is named `<name>_DLQ`. */
   readonly deadLetterSubject: string;

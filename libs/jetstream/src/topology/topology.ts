@@ -94,6 +94,10 @@ export class Topology {
     return this.connection.bindAttempts();
   }
 
+  /**
+   * Asks the server how far each consumer is.
+   * @throws what the server answers when it does not know one of them
+   */
   async positions(consumers: readonly LocatedConsumer[]): Promise<ConsumerPosition[]> {
     const manager = await this.connection.manager();
     return Promise.all(
