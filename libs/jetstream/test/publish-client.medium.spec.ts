@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { JetStreamClient, JetStreamRecord, NoHandlerError, NoStreamError } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { publishRaw } from './harness.js';
 import { openPublishScene, type PublishScene } from './publish-harness.js';
 
 describe('JetStreamClient', () => {
@@ -78,6 +79,15 @@ describe('JetStreamClient', () => {
 
   it('fails a request that nobody handles at once', async () => {
     await expect(firstValueFrom(client.send(`${scene.root}.a`, 1))).rejects.toBeInstanceOf(NoHandlerError);
+  });
+
+  it('fails a request whose answer nobody can read, and goes on', async () => {
+    scene.bystander.nc.subscribe(`${scene.root}.a`, {
+      callback: (_, { reply = '' }) => void publishRaw(reply, 'NATS/1.0\r\nbad name here: x\r\n\r\n', ''),
+    });
+    await scene.bystander.nc.flush();
+    await expect(firstValueFrom(client.send(`${scene.root}.a`, 1))).rejects.toThrow(/header name/);
+    await expect(firstValueFrom(client.send(`${scene.root}.b`, 1))).rejects.toBeInstanceOf(NoHandlerError);
   });
 
   it('refuses a request to a wildcard', async () => {

@@ -135,11 +135,11 @@ export class JetStreamClient extends ClientProxy<NatsEvents, JetStreamClientStat
     answer: Msg,
     { id, subject, callback }: { id: string; subject: string; callback: PacketCallback },
   ): void {
-    if (answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS) {
-      callback({ err: new NoHandlerError(subject), isDisposed: true });
-      return;
-    }
     try {
+      if (answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS) {
+        callback({ err: new NoHandlerError(subject), isDisposed: true });
+        return;
+      }
       const packet = this.responses.deserialize(answer) as WritePacket & { id?: string };
       if (packet.id !== undefined && packet.id !== id) return;
       const { err, response, isDisposed } = packet;
