@@ -311,6 +311,37 @@ describe('Nest features on handlers', () => {
     ]);
   });
 
+  it('pass the global pipes and filters of the microservice, and none of HTTP', async () => {
+    @Controller()
+    class Failing {
+      @EventPattern(stream.subject('a'), { durable })
+      on(@Payload() payload: unknown): void {
+        seen.push(payload);
+        throw new RangeError('caught');
+      }
+    }
+    @Catch(RangeError)
+    class RangeFilter implements RpcExceptionFilter<RangeError> {
+      catch(error: RangeError): Observable<unknown> {
+        seen.push(error.message);
+        return of(undefined);
+      }
+    }
+    const app = (await buildTestModule(stream, [Failing])).createNestApplication(new FastifyAdapter());
+    apps.push(app);
+    app.useGlobalPipes({ transform: (value: unknown) => `http ${String(value)}` });
+    const microservice = connectJetStream(app);
+    microservice.useGlobalPipes({
+      transform: (value, { type }) => (type === 'body' ? `event ${value}` : value),
+    });
+    microservice.useGlobalFilters(new RangeFilter());
+    await app.init();
+    await app.startAllMicroservices();
+    await bystander.publish(stream.subject('a'), '1');
+    await waitFor('the filter', () => seen.length === 2);
+    expect(seen).toEqual(['event 1', 'caught']);
+  });
+
   it('say so when an application attached the transport without what keeps their errors', async () => {
     @Controller()
     class Failing {
