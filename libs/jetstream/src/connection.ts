@@ -117,7 +117,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
           break;
         case 'reconnect':
           this.logger.log('reconnected to NATS');
-          for (const listener of this.reconnectListeners) listener();
+          for (const listener of this.reconnectListeners) this.tell(listener);
           break;
         case 'error':
           this.logger.error({ err: status.error }, 'NATS reported an error');
@@ -128,6 +128,15 @@ export class JetStreamConnection implements OnApplicationShutdown {
     }
     const reason = await this.nc.closed();
     if (reason) this.logger.error({ err: reason }, 'the NATS connection was closed for good');
+  }
+
+  /** What one listener throws must neither keep the others from hearing nor end this watch. */
+  private tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.logger.error({ err: error }, 'a listener to reconnections failed');
+    }
   }
 
   private tellViolation(error: Error): void {
