@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { jwtAuthenticator } from '@nats-io/transport-node';
 import { Controller, Logger, type Type } from '@nestjs/common';
 import { EventPattern } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
+import { DecentralizedUsers } from './decentralized-users.js';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 import { startNatsServer, type TestNatsServer } from './nats-server.js';
 
@@ -116,6 +118,26 @@ describe('a process whose access is refused', () => {
     await server.reload(usersWith(WORKER_WITH_ANOTHER_PASSWORD));
     await waitFor('the refusal', () => /authorization/i.test(said()));
     await server.reload(usersWith(WORKER));
+    await publish();
+    await waitFor('the message', () => seen === 1, 25_000);
+  }, 60_000);
+
+  it('goes on with new credentials when its own expire while it runs', async () => {
+    const users = new DecentralizedUsers();
+    server = await startNatsServer(process.env['NATS_SERVER_BIN'] ?? 'nats-server', users.serverConfig);
+    let token = users.token(6);
+    const connectAs = (current: () => string) => ({
+      servers: server.url,
+      authenticator: jwtAuthenticator(current, users.seed),
+    });
+    running = await startTestApp(stream, [controller], { connection: connectAs(() => token) });
+    const unexpiring = users.token();
+    bystander = await Bystander.connect(
+      server.url,
+      connectAs(() => unexpiring),
+    );
+    await waitFor('the end of the credentials', () => /expired/i.test(said()), 25_000);
+    token = users.token();
     await publish();
     await waitFor('the message', () => seen === 1, 25_000);
   }, 60_000);
