@@ -8,6 +8,7 @@ import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { CreateOrders1763700000002 } from './migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from './migrations/derive-order-status.js';
+import { OrderMetrics } from './order-metrics.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
 import { OrdersService } from './orders.service.js';
@@ -38,6 +39,7 @@ export class AppModule {
         },
         OrdersService,
         SagaService,
+        OrderMetrics,
         HousekeepingService,
         OrdersRepository,
         IdempotencyKeysRepository,

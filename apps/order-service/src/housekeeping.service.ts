@@ -5,15 +5,14 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import type { ConsumerPosition } from '@slipstream/jetstream';
 import { CONFIG, type Config } from './config.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { SagaService } from './saga.service.js';
-import { SettlementWatch } from './settlement-watch.js';
+import { SettlementWatch, type SettlementPosition } from './settlement-watch.js';
 
 /** Says how far the consumers of this service are. */
 export const CONSUMER_POSITIONS = Symbol('ConsumerPositions');
-export type ConsumerPositions = () => Promise<readonly ConsumerPosition[]>;
+export type ConsumerPositions = () => Promise<readonly SettlementPosition[]>;
 
 const MAX_INTERVAL_MS = 30_000;
 const INTERVALS_PER_TIMEOUT = 10;

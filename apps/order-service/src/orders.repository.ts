@@ -18,7 +18,22 @@ export interface OrderState {
   readonly orderId: string;
   readonly status: OrderStatus;
   readonly reason: string | null;
+  /** Seconds since the order was noted. */
+  readonly ageSeconds: number;
 }
+
+/** What a pending order may wait for; `registration` is of orders that are only known by what became of them. */
+export const WAITING_FOR = ['registration', 'payment', 'inventory', 'payment_and_inventory'] as const;
+
+/** Pending orders that wait for the same. */
+export interface PendingOrders {
+  readonly waitingFor: (typeof WAITING_FOR)[number];
+  readonly count: number;
+  readonly oldestAgeSeconds: number;
+}
+
+/** More are not counted: what counts must not read for long. */
+const MAX_COUNTED = 100_000;
 
 /** A line of an order's history. */
 export interface HistoryEntry {
@@ -27,7 +42,8 @@ export interface HistoryEntry {
   readonly messageId: string;
 }
 
-const STATE = 'o.order_id AS "orderId", o.status, o.reason';
+const AGE = 'extract(epoch FROM clock_timestamp() - o.noted_at)::float8';
+const STATE = `o.order_id AS "orderId", o.status, o.reason, ${AGE} AS "ageSeconds"`;
 const SUMMARY = `order_id AS "orderId", status, customer_id AS "customerId", currency, total_minor AS "totalMinor",
   CASE WHEN status = 'cancelled' THEN reason END AS reason, created_at AS "createdAt"`;
 
@@ -135,6 +151,19 @@ export class OrdersRepository {
       [ageMs, reason, limit],
     );
     return expired;
+  }
+
+  countPending(): Promise<PendingOrders[]> {
+    return this.dataSource.query(
+      `SELECT CASE WHEN customer_id IS NULL THEN 'registration'
+                   WHEN payment <> 'pending' THEN 'inventory'
+                   WHEN inventory <> 'pending' THEN 'payment'
+                   ELSE 'payment_and_inventory' END AS "waitingFor",
+              count(*)::int AS count, max(age) AS "oldestAgeSeconds"
+       FROM (SELECT customer_id, payment, inventory, ${AGE} AS age
+             FROM orders AS o WHERE status = 'pending' ORDER BY noted_at LIMIT ${MAX_COUNTED}) AS counted
+       GROUP BY 1`,
+    );
   }
 
   async remember(tx: EntityManager, entries: readonly HistoryEntry[]): Promise<void> {

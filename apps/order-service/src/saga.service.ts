@@ -11,6 +11,7 @@ import {
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
 import { DataSource, type EntityManager } from 'typeorm';
+import { OrderMetrics } from './order-metrics.js';
 import {
   OrdersRepository,
   type HistoryEntry,
@@ -37,6 +38,7 @@ export class SagaService {
     private readonly orders: OrdersRepository,
     private readonly inbox: PostgresInbox,
     private readonly outbox: Outbox,
+    private readonly metrics: OrderMetrics,
   ) {}
 
   /**
@@ -49,6 +51,7 @@ export class SagaService {
     const unknown = orders.filter((_, index) => isUnknown[index]);
     if (unknown.length === 0) return;
     const bringers = messages.filter((_, index) => isUnknown[index]);
+    const settled: OrderState[] = [];
     await this.inbox.onceEach(bringers, async (tx, fresh) => {
       const byId = new Map<string, OrderCreated>();
       for (const order of firstCopies(unknown, fresh)) {
@@ -62,12 +65,10 @@ export class SagaService {
         messageId: byId.get(orderId)?.messageId ?? '',
       }));
       // An order that was cancelled before it was known had its event then; registration can only confirm.
-      await this.settle(
-        tx,
-        registered.filter(({ status }) => status === 'confirmed'),
-        created,
-      );
+      settled.push(...registered.filter(({ status }) => status === 'confirmed'));
+      await this.settle(tx, settled, created);
     });
+    this.metrics.settled(settled);
   }
 
   /** Takes note of events about orders, some of which they may settle. `messages[i]` brought `events[i]`. */
@@ -76,6 +77,7 @@ export class SagaService {
     messages: readonly MessageIdentity[],
     { event: name, toFacts }: Advance<Event>,
   ): Promise<void> {
+    const settled: OrderState[] = [];
     await this.inbox.onceEach(messages, async (tx, fresh) => {
       const news = firstCopies(events, fresh);
       if (news.length === 0) return;
@@ -84,12 +86,10 @@ export class SagaService {
         : [];
       const moved = facts.length > 0 ? await this.orders.record(tx, facts) : [];
       const received = news.map(({ orderId, messageId }) => ({ orderId, event: name, messageId }));
-      await this.settle(
-        tx,
-        moved.filter(({ status }) => status !== 'pending'),
-        received,
-      );
+      settled.push(...moved.filter(({ status }) => status !== 'pending'));
+      await this.settle(tx, settled, received);
     });
+    this.metrics.settled(settled);
   }
 
   /**
@@ -97,13 +97,15 @@ export class SagaService {
    * Several processes may do this at once.
    * @returns how many orders were cancelled; call again while there are any
    */
-  expire(ageMs: number): Promise<number> {
-    return this.dataSource.transaction(async (tx) => {
+  async expire(ageMs: number): Promise<number> {
+    const expired = await this.dataSource.transaction(async (tx) => {
       const reason = `not settled within ${Math.round(ageMs / 1_000)} s`;
-      const expired = await this.orders.expire(tx, ageMs, reason, EXPIRY_BATCH);
-      await this.settle(tx, expired, []);
-      return expired.length;
+      const orders = await this.orders.expire(tx, ageMs, reason, EXPIRY_BATCH);
+      await this.settle(tx, orders, []);
+      return orders;
     });
+    this.metrics.settled(expired);
+    return expired.length;
   }
 
   /** Publishes how orders ended and writes it into their history, after the events that brought it about. */

@@ -1,6 +1,12 @@
 import type { ConsumerPosition } from '@slipstream/jetstream';
 import { SETTLING_DURABLES } from './settlement.controller.js';
 
+/** What it needs to know of a consumer. */
+export type SettlementPosition = Pick<
+  ConsumerPosition,
+  'consumer' | 'pending' | 'deliveredThrough' | 'settledThrough'
+>;
+
 /**
  * Knows for how long this service has heard in time of what settles orders. It has when everything that was stored at one
  * look is settled at the next: after an outage an outcome may still wait in its stream, for its turn or for another attempt.
@@ -10,7 +16,7 @@ export class SettlementWatch {
   private stored: readonly (number | undefined)[] = [];
   private inTimeSince: number | undefined;
 
-  constructor(private readonly positions: () => Promise<readonly ConsumerPosition[]>) {}
+  constructor(private readonly positions: () => Promise<readonly SettlementPosition[]>) {}
 
   /**
    * @param now in milliseconds

@@ -79,8 +79,8 @@ describe('order-service without a broker', () => {
       'content-type': expect.stringContaining('problem+json'),
     });
     const ready = await app.inject('/health/ready');
-    expect([ready.statusCode, ready.json().details.outbox.state]).toEqual([200, 'degraded']);
-    expect(ready.json().details.nats.state).toBe('degraded');
+    expect([ready.statusCode, ready.json().details.outbox.status]).toEqual([200, 'degraded']);
+    expect(ready.json().details.nats.status).toBe('degraded');
     road.open();
     await waitFor('orders to be accepted again', async () => (await place()).statusCode === 202, 40_000);
   }, 90_000);

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { IdempotencyKeysRepository } from '../src/idempotency-keys.repository.js';
 import { CreateOrders1763700000002 } from '../src/migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from '../src/migrations/derive-order-status.js';
+import { OrderMetrics } from '../src/order-metrics.js';
 import { OrdersRepository } from '../src/orders.repository.js';
 import { OrdersService } from '../src/orders.service.js';
 import { SagaService } from '../src/saga.service.js';
@@ -15,6 +16,7 @@ export class OrderProcess {
   readonly keys: IdempotencyKeysRepository;
   readonly service: OrdersService;
   readonly saga: SagaService;
+  readonly metrics: OrderMetrics;
 
   constructor(readonly dataSource: DataSource) {
     const outbox = new Outbox();
@@ -22,7 +24,9 @@ export class OrderProcess {
     this.keys = new IdempotencyKeysRepository(dataSource);
     const config = { ORDER_CREATED_VERSIONS: ['v1'] };
     this.service = new OrdersService(dataSource, this.orders, this.keys, outbox, config);
-    this.saga = new SagaService(dataSource, this.orders, new PostgresInbox(dataSource), outbox);
+    this.metrics = new OrderMetrics(this.orders);
+    const inbox = new PostgresInbox(dataSource);
+    this.saga = new SagaService(dataSource, this.orders, inbox, outbox, this.metrics);
   }
 
   /** Subjects of what was published about an order, oldest first. */

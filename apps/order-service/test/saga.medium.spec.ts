@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { newEvent, type OrderCreated } from '@slipstream/contracts';
 import { uniqueName } from '@slipstream/testing';
+import { register as metrics } from 'prom-client';
 import { HousekeepingService } from '../src/housekeeping.service.js';
 import type { SagaService } from '../src/saga.service.js';
 import { createOrderDatabase, type OrderDatabase, type OrderProcess } from './harness.js';
@@ -67,6 +68,38 @@ describe('the saga of an order', () => {
       'orders.confirmed',
     ]);
     expect(await process.published(whole.orderId)).toEqual(['orders.confirmed.v1']);
+  });
+
+  it('measures how long orders took that came to their end, and counts the others by what they wait for', async () => {
+    metrics.resetMetrics();
+    const value = async (series: string) => {
+      const text = await metrics.metrics();
+      return Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${series} `))
+          ?.split(' ')[1],
+      );
+    };
+    const waiting = (what: string) => value(`orders_pending{waiting_for="${what}"}`);
+    await expireAll();
+    metrics.resetMetrics();
+    const [whole, unpaid, fresh, late] = [orderOf(), orderOf(), orderOf(), orderOf()];
+    await register(whole, unpaid, fresh, late);
+    await reserved(whole.orderId, unpaid.orderId);
+    await paid(whole.orderId, late.orderId, uniqueName('unregistered'));
+    await process.metrics.count();
+    expect(await value('order_settlement_duration_seconds_count{status="confirmed"}')).toBe(1);
+    expect(await waiting('payment')).toBe(1);
+    expect(await waiting('inventory')).toBe(1);
+    expect(await waiting('payment_and_inventory')).toBe(1);
+    expect(await waiting('registration')).toBe(1);
+    expect(await value('orders_pending_oldest_age_seconds')).toBeGreaterThan(0);
+    await expireAll();
+    await process.metrics.count();
+    expect(await value('order_settlement_duration_seconds_count{status="cancelled"}')).toBe(4);
+    expect(await waiting('payment')).toBe(0);
+    expect(await value('orders_pending_oldest_age_seconds')).toBe(0);
   });
 
   it('takes one order of those that come twice in a batch', async () => {

@@ -3,13 +3,13 @@ import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { declaration } from './declaration.js';
-import { DeclinedRefundsService } from './declined-refunds.service.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
 import { GatewayOutageService } from './gateway-outage.service.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
 import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
 import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import { PaymentGateway } from './payment-gateway.js';
+import { PaymentMetrics } from './payment-metrics.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { SimulatorGateway } from './simulator.gateway.js';
@@ -41,7 +41,7 @@ export class AppModule {
         PaymentsService,
         PaymentsRepository,
         StalledPaymentsService,
-        DeclinedRefundsService,
+        PaymentMetrics,
         GatewayGuard,
         GatewayOutageService,
         { provide: BREAK_DURATIONS, useValue: DEFAULT_BREAK_DURATIONS },

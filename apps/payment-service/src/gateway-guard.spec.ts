@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@slipstream/testing';
+import { register } from 'prom-client';
 import { GatewayGuard } from './gateway-guard.js';
 import { AnswerLostError, ChargePendingError, GatewayUnavailableError } from './payment-gateway.js';
 
@@ -20,6 +21,33 @@ describe('the guard of the gateway', () => {
     heard = [];
     guard.onOpen(() => heard.push('open'));
     guard.onClose(() => heard.push('close'));
+  });
+
+  it('tells how calls ended and whether the gateway counts as well', async () => {
+    register.resetMetrics();
+    guard = new GatewayGuard(BREAKS);
+    const metrics = async () => (await register.metrics()).match(/^payment_gateway_(up|.*_count).*$/gm);
+    await guard.execute(up);
+    await fail(1, () => Promise.reject(new AnswerLostError('cut off')));
+    await fail(1, () => Promise.reject(new ChargePendingError('in flight')));
+    const count = (outcome: string, calls: number) =>
+      `payment_gateway_call_duration_seconds_count{outcome="${outcome}"} ${calls}`;
+    expect(await metrics()).toEqual(
+      expect.arrayContaining([
+        'payment_gateway_up 1',
+        count('answered', 1),
+        count('lost', 1),
+        count('failed', 1),
+      ]),
+    );
+    await fail(10);
+    expect(await metrics()).toEqual(
+      expect.arrayContaining(['payment_gateway_up 0', expect.stringContaining('outcome="unavailable"')]),
+    );
+    await waitFor('the gateway to count as well', async () => {
+      await guard.execute(up).catch(() => undefined);
+      return (await metrics())?.includes('payment_gateway_up 1');
+    });
   });
 
   it('lets nothing through once most calls failed, and says when to come back', async () => {

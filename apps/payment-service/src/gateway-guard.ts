@@ -9,6 +9,7 @@ import {
   type IBackoffFactory,
   type IHalfOpenAfterBackoffContext,
 } from 'cockatiel';
+import { Gauge, Histogram, register } from 'prom-client';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 import { AnswerLostError, GatewayUnavailableError } from './payment-gateway.js';
 
@@ -18,6 +19,7 @@ const WINDOW = { size: 50, threshold: 0.8, minimumNumberOfCalls: 10 };
 const TRIAL = { calls: 4, threshold: 0.5 };
 /** Longest wait for a turn: with the calls after it, a handler still ends within its time-out. */
 const TURN_TIMEOUT_MS = 5_000;
+const CALL_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 /** Those that were turned away come back spread over so long. */
 const RETURN_SPREAD_MS = 1_000;
 
@@ -43,6 +45,7 @@ export class GatewayGuard {
   private readonly limit = new ConcurrencyLimit();
   private readonly breaks: Breaks;
   private readonly breaker;
+  private readonly metrics = gatewayMetrics();
 
   constructor(@Inject(BREAK_DURATIONS) durations: BreakDurations) {
     this.breaks = new Breaks(durations);
@@ -52,6 +55,9 @@ export class GatewayGuard {
       halfOpenSampling: TRIAL,
     });
     this.breaker.onBreak(() => this.limit.restart());
+    this.metrics.up.set(1);
+    this.breaker.onBreak(() => this.metrics.up.set(0));
+    this.breaker.onReset(() => this.metrics.up.set(1));
   }
 
   /** True from the break on until a call may be tried. */
@@ -117,9 +123,15 @@ export class GatewayGuard {
 
   /** Before the breaker learns of the error: a break that it causes must not end earlier than any call was asked to wait. */
   private async listen<T>(call: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    const took = (outcome: CallOutcome) =>
+      this.metrics.calls.observe({ outcome }, (performance.now() - startedAt) / 1_000);
     try {
-      return await call();
+      const result = await call();
+      took('answered');
+      return result;
     } catch (error) {
+      took(outcomeOf(error));
       if (error instanceof GatewayUnavailableError) this.breaks.ask(error.notBeforeMs);
       throw error;
     }
@@ -133,6 +145,34 @@ export class GatewayGuard {
 
 function isTrouble(error: unknown): boolean {
   return error instanceof GatewayUnavailableError || error instanceof AnswerLostError;
+}
+
+type CallOutcome = 'answered' | 'unavailable' | 'lost' | 'failed';
+
+function outcomeOf(error: unknown): CallOutcome {
+  if (error instanceof GatewayUnavailableError) return 'unavailable';
+  return error instanceof AnswerLostError ? 'lost' : 'failed';
+}
+
+/** The registry is that of the process, which may hold more than one guard. */
+function gatewayMetrics() {
+  const [up, calls] = ['payment_gateway_up', 'payment_gateway_call_duration_seconds'] as const;
+  return {
+    up:
+      (register.getSingleMetric(up) as Gauge | undefined) ??
+      new Gauge({
+        name: up,
+        help: 'Whether the payment gateway counts as well; 0 from a break until calls succeed again.',
+      }),
+    calls:
+      (register.getSingleMetric(calls) as Histogram<'outcome'> | undefined) ??
+      new Histogram({
+        name: calls,
+        help: 'Time that calls of the payment gateway took, by outcome; `lost` may have moved money.',
+        labelNames: ['outcome'],
+        buckets: CALL_BUCKETS_SECONDS,
+      }),
+  };
 }
 
 /** Doubling breaks, none of them shorter than the gateway itself asked for. */

@@ -5,7 +5,7 @@ import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { register } from 'prom-client';
 import { DataSource } from 'typeorm';
-import { DeclinedRefundsService } from './declined-refunds.service.js';
+import { PaymentMetrics } from './payment-metrics.js';
 import { GatewayGuard } from './gateway-guard.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
 import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
@@ -247,7 +247,7 @@ describe('payments', () => {
         [{ orderId, amountMinor: 1999, currency: 'EUR', reason }, expect.stringContaining('refund declined')],
       ]);
       alarmed.mockRestore();
-      const declined = new DeclinedRefundsService(newRepository());
+      const declined = new PaymentMetrics(newRepository());
       await declined.count();
       expect(await register.metrics()).toContain('payments_refund_declined 1\n');
       await dataSource.query(`UPDATE payments SET state = 'refunded'`);
@@ -315,6 +315,19 @@ describe('payments', () => {
       await resumeStalled();
       expect(gateway.refunded).toEqual([keyOf(order)]);
       expect(await stateOf(order)).toBe('refunded');
+    });
+
+    it('are counted by state', async () => {
+      gateway.fail = new GatewayUnavailableError('down');
+      await expect(payments.charge(order)).rejects.toBe(gateway.fail);
+      const metrics = new PaymentMetrics(newRepository());
+      await metrics.count();
+      expect(await register.metrics()).toContain('payments_unsettled{state="sent"} 1\n');
+      gateway.fail = undefined;
+      await age();
+      await resumeStalled();
+      await metrics.count();
+      expect(await register.metrics()).toContain('payments_unsettled{state="sent"} 0\n');
     });
 
     it('are left alone while somebody may be at work on them', async () => {

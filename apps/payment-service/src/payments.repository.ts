@@ -3,12 +3,14 @@ import { Outbox } from '@slipstream/outbox';
 import { GroupCommit } from '@slipstream/postgres';
 import { DataSource, type EntityManager } from 'typeorm';
 import { announce, apply, type Change, type Changed, type Payment } from './payment.js';
-import { NONE, opening, stepOf, UNSETTLED } from './payment-state.js';
+import { NONE, opening, stepOf, UNSETTLED, type PaymentState } from './payment-state.js';
 
 const PAYMENT = `order_id AS "orderId", state, gateway_key AS "gatewayKey", amount_minor AS "amountMinor", currency,
   charge_id AS "chargeId", reason, sent_at AS "sentAt", created_at AS "createdAt"`;
 /** Written out, or the planner would not see that the partial index fits. */
 const UNSETTLED_LIST = UNSETTLED.map((state) => `'${state}'`).join(', ');
+/** More are not counted: what counts must not read for long. */
+const MAX_COUNTED = 100_000;
 const GROUPS = { maxGroup: 500, maxWaiting: 10_000, concurrency: 2 };
 
 /**
@@ -44,6 +46,16 @@ export class PaymentsRepository {
       [limit, idleMs / 1_000],
     );
     return payments;
+  }
+
+  /** Payments that have not come to their end, by state. */
+  async countUnsettled(): Promise<ReadonlyMap<PaymentState, number>> {
+    const rows: { state: PaymentState; count: number }[] = await this.dataSource.query(
+      `SELECT state, count(*)::int AS count
+       FROM (SELECT state FROM payments WHERE state IN (${UNSETTLED_LIST}) LIMIT ${MAX_COUNTED}) AS counted
+       GROUP BY state`,
+    );
+    return new Map(rows.map(({ state, count }) => [state, count]));
   }
 
   /** Cancelled payments that the provider would not refund. */

@@ -3,10 +3,20 @@ export interface HealthCheck {
   /** Name in the answer, such as `postgres`. */
   readonly key: string;
   /**
-   * Resolves when it is well, with details to show (not `status`, `responseTime` or `cachedResponse`).
-   * Rejects when it is not; the message of the error is the reason shown.
+   * Resolves when it is well, with details to show (not `status`, `responseTime` or `cachedResponse`), or with `degraded` when
+   * it serves and somebody should look. Rejects when it is not well; the message of the error is the reason shown.
    */
-  check(): Promise<Record<string, unknown> | void>;
+  check(): Promise<Record<string, unknown> | Degraded | void>;
+}
+
+/** It serves, and somebody should look: the answer stays 200 and says `degraded`. */
+export class Degraded {
+  constructor(
+    /** Why, in words. */
+    readonly reason: string,
+    /** To show, as those of a check that is well. */
+    readonly details: Record<string, unknown> = {},
+  ) {}
 }
 
 /** Checks behind each probe. A probe without checks is up. */

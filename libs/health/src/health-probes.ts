@@ -4,7 +4,7 @@ import {
   type HealthIndicatorFunction,
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
-import type { HealthCheck, HealthChecks } from './health-check.js';
+import { Degraded, type HealthCheck, type HealthChecks } from './health-check.js';
 
 export const HEALTH_CHECKS = Symbol('HEALTH_CHECKS');
 
@@ -40,13 +40,18 @@ export class HealthProbes implements OnModuleDestroy {
   }
 
   private async run(check: HealthCheck): Promise<HealthIndicatorResult> {
-    const result = await this.indicators
-      .check(check.key)
-      .attempt(() => check.check())
-      .withTimeout(this.checks.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const session = this.indicators.check(check.key);
+    let degraded: Degraded | undefined;
+    const attempt = session.attempt(async () => {
+      const outcome = await check.check();
+      degraded = outcome instanceof Degraded ? outcome : undefined;
+      return outcome instanceof Degraded ? undefined : outcome;
+    });
+    const result = await attempt.withTimeout(this.checks.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const outcome = result[check.key];
     this.report(check.key, outcome?.status === 'down' ? String(outcome['message']) : undefined);
-    return result;
+    if (outcome?.status !== 'up' || degraded === undefined) return result;
+    return session.degraded({ reason: degraded.reason, ...degraded.details });
   }
 
   /** One line per change: a probe every second must not write a line every second. */

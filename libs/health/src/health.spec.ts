@@ -2,8 +2,15 @@ import { Injectable, Logger, Module, type BeforeApplicationShutdown } from '@nes
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { connectionCheck, consumersCheck, databaseCheck, degradable, outboxCheck } from './checks.js';
-import type { HealthCheck, HealthChecks } from './health-check.js';
+import {
+  connectionCheck,
+  consumersCheck,
+  databaseCheck,
+  degradable,
+  outboxCheck,
+  startedCheck,
+} from './checks.js';
+import { Degraded, type HealthCheck, type HealthChecks } from './health-check.js';
 import { HealthModule } from './health.module.js';
 
 interface Broker {
@@ -15,6 +22,9 @@ interface Broker {
   exports: ['BROKER'],
 })
 class BrokerModule {}
+
+const IDLE = { stuckMs: 0, pending: 0, held: 0 };
+const LAG_LIMIT = 100;
 
 const openApps: NestFastifyApplication[] = [];
 
@@ -86,6 +96,26 @@ describe('health probes', () => {
     expect((await app.inject('/health/startup')).statusCode).toBe(200);
   });
 
+  it('answers 200 and degraded, with the reason, when a check serves and somebody should look', async () => {
+    const late: HealthCheck = {
+      key: 'outbox',
+      check: async () => new Degraded('events wait', { pending: 7 }),
+    };
+    const app = await start(() => ({ startup: [], readiness: [up('database'), late] }));
+    const response = await app.inject('/health/ready');
+    expect([response.statusCode, response.json()]).toEqual([
+      200,
+      expect.objectContaining({
+        status: 'degraded',
+        details: {
+          database: expect.objectContaining({ status: 'up' }),
+          outbox: { status: 'degraded', reason: 'events wait', pending: 7 },
+        },
+      }),
+    ]);
+    expect(warned).not.toHaveBeenCalled();
+  });
+
   it('takes a check that does not end within its time-out as down', async () => {
     const hanging: HealthCheck = { key: 'disk', check: () => new Promise(() => undefined) };
     const app = await start(() => ({ startup: [], readiness: [hanging], timeoutMs: 20 }));
@@ -134,21 +164,27 @@ describe('ready-made checks', () => {
   });
 
   it('names every consumer that is stalled or stopped', async () => {
-    const check = consumersCheck(() => [
-      { stream: 'ORDERS', consumer: 'payment-orders', state: 'running', silentMs: 3 },
-      { stream: 'ORDERS', consumer: 'order-intake', state: 'stalled', silentMs: 31_000.4 },
-      { stream: 'PAYMENTS', consumer: 'order-payments', state: 'stopped', silentMs: 5 },
-    ]);
+    const check = consumersCheck(
+      () => [
+        { stream: 'ORDERS', consumer: 'payment-orders', state: 'running', silentMs: 3, ...IDLE },
+        { stream: 'ORDERS', consumer: 'order-intake', state: 'stalled', silentMs: 31_000.4, ...IDLE },
+        { stream: 'PAYMENTS', consumer: 'order-payments', state: 'stopped', silentMs: 5, ...IDLE },
+      ],
+      LAG_LIMIT,
+    );
     await expect(check.check()).rejects.toThrow(
       'ORDERS/order-intake is stalled, silent for 31000 ms; PAYMENTS/order-payments is stopped, silent for 5 ms',
     );
   });
 
   it('is up while a consumer is paused, and says which', async () => {
-    const check = consumersCheck(() => [
-      { stream: 'ORDERS', consumer: 'payment-orders', state: 'paused', silentMs: 0 },
-      { stream: 'ORDERS', consumer: 'order-intake', state: 'running', silentMs: 3 },
-    ]);
+    const check = consumersCheck(
+      () => [
+        { stream: 'ORDERS', consumer: 'payment-orders', state: 'paused', silentMs: 0, ...IDLE },
+        { stream: 'ORDERS', consumer: 'order-intake', state: 'running', silentMs: 3, ...IDLE },
+      ],
+      LAG_LIMIT,
+    );
     await expect(check.check()).resolves.toEqual({
       running: ['ORDERS/order-intake'],
       paused: ['ORDERS/payment-orders'],
@@ -157,24 +193,63 @@ describe('ready-made checks', () => {
 
   it('that are degradable stay up and say why they are not well, also when they hang', async () => {
     const broken = connectionCheck('nats', () => Promise.reject(new Error('connection refused')));
-    expect(await degradable(broken).check()).toEqual({ state: 'degraded', reason: 'connection refused' });
+    expect(await degradable(broken).check()).toEqual(new Degraded('connection refused'));
     const hanging = connectionCheck('nats', () => new Promise(() => undefined));
-    expect(await degradable(hanging).check()).toMatchObject({ state: 'degraded' });
+    expect(await degradable(hanging).check()).toEqual(new Degraded('no answer within 700 ms'));
     const well = { key: 'streams', check: async () => ({ provisioned: 3 }) };
     expect(await degradable(well).check()).toEqual({ provisioned: 3 });
   });
 
   it('show the outbox as degraded and never as down', async () => {
-    const check = (isDegraded: boolean) =>
-      outboxCheck(() => ({ isDegraded, details: { pending: 7 } })).check();
-    expect(await check(true)).toEqual({ state: 'degraded', pending: 7 });
-    expect(await check(false)).toEqual({ state: 'well', pending: 7 });
+    const check = (...problems: string[]) =>
+      outboxCheck(() => ({ problems, details: { pending: 7 } })).check();
+    expect(await check('events wait too long', 'events were set aside')).toEqual(
+      new Degraded('events wait too long; events were set aside', { pending: 7 }),
+    );
+    expect(await check()).toEqual({ pending: 7 });
+  });
+
+  it('say for how long messages have waited for a consumer that does not move', async () => {
+    const stuck = { ...IDLE, stuckMs: 26_400, pending: 3 };
+    const check = consumersCheck(
+      () => [{ stream: 'ORDERS', consumer: 'order-intake', state: 'stalled', silentMs: 12, ...stuck }],
+      LAG_LIMIT,
+    );
+    await expect(check.check()).rejects.toThrow(
+      'ORDERS/order-intake is stalled, messages wait and nothing has moved for 26 s',
+    );
+  });
+
+  it('are degraded while more messages wait for a consumer than the limit, paused or not', async () => {
+    const loop = (consumer: string, pending: number) =>
+      ({ stream: 'ORDERS', consumer, state: 'running', silentMs: 0, ...IDLE, pending }) as const;
+    const check = consumersCheck(
+      () => [loop('a', LAG_LIMIT), loop('b', LAG_LIMIT + 1), { ...loop('c', 5_000), state: 'paused' }],
+      LAG_LIMIT,
+    );
+    expect(await check.check()).toEqual(
+      new Degraded('101 messages wait for ORDERS/b; 5000 messages wait for ORDERS/c', {
+        running: ['ORDERS/a', 'ORDERS/b'],
+        paused: ['ORDERS/c'],
+      }),
+    );
+  });
+
+  it('of what has started stay up once they were, and are not asked again', async () => {
+    const ask = jest.fn(async () => ({ applied: 7 }));
+    ask.mockRejectedValueOnce(new Error('not all migrations have run'));
+    const check = startedCheck('migrations', ask);
+    await expect(check.check()).rejects.toThrow('not all migrations have run');
+    expect(await check.check()).toEqual({ applied: 7 });
+    ask.mockRejectedValue(new Error('the database is away'));
+    expect(await check.check()).toEqual({ applied: 7 });
   });
 
   it('lists the consumers that run', async () => {
-    const check = consumersCheck(() => [
-      { stream: 'ORDERS', consumer: 'payment-orders', state: 'running', silentMs: 3 },
-    ]);
+    const check = consumersCheck(
+      () => [{ stream: 'ORDERS', consumer: 'payment-orders', state: 'running', silentMs: 3, ...IDLE }],
+      LAG_LIMIT,
+    );
     await expect(check.check()).resolves.toEqual({ running: ['ORDERS/payment-orders'] });
   });
 });

@@ -1,3 +1,10 @@
-export { connectionCheck, consumersCheck, databaseCheck, degradable, outboxCheck } from './checks.js';
-export { type HealthCheck, type HealthChecks } from './health-check.js';
+export {
+  connectionCheck,
+  consumersCheck,
+  databaseCheck,
+  degradable,
+  outboxCheck,
+  startedCheck,
+} from './checks.js';
+export { Degraded, type HealthCheck, type HealthChecks } from './health-check.js';
 export { HealthModule, type HealthModuleAsyncOptions } from './health.module.js';

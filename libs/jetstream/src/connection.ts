@@ -34,6 +34,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private readonly violationListeners = new Set<(error: PermissionViolationError) => void>();
   /** The client's own JetStream, for what this library has no words for. */
   readonly client: JetStreamClient;
+  private connected = true;
 
   private constructor(
     readonly nc: NatsConnection,
@@ -98,6 +99,11 @@ export class JetStreamConnection implements OnApplicationShutdown {
     });
   }
 
+  /** What is known without asking. */
+  get isConnected(): boolean {
+    return this.connected && !this.nc.isClosed();
+  }
+
   /** @throws when the connection is closed or does not answer */
   async check(): Promise<void> {
     if (this.nc.isClosed()) throw new Error('the NATS connection is closed');
@@ -113,9 +119,11 @@ export class JetStreamConnection implements OnApplicationShutdown {
     for await (const status of this.nc.status()) {
       switch (status.type) {
         case 'disconnect':
+          this.connected = false;
           this.logger.warn('disconnected from NATS');
           break;
         case 'reconnect':
+          this.connected = true;
           this.logger.log('reconnected to NATS');
           for (const listener of this.reconnectListeners) this.tell(listener);
           break;

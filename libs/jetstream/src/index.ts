@@ -89,10 +89,13 @@ export type { ConsumerPlan } from './server/routes.js';
 export type {
   ConsumerLiveness,
   ConsumerPosition,
+  DeadLettered,
   PublishedMessage,
   SettledDelivery,
   SettlementOutcome,
+  StreamState,
   TransportObserver,
+  TransportSurvey,
 } from './observer.js';
 export {
   CrashLoopError,

@@ -15,6 +15,8 @@ export interface SettledDelivery {
   readonly sequence: number;
   /** 1-based number of the attempt this delivery was. */
   readonly attempt: number;
+  /** 1-based number of times the server has delivered the message to this consumer. */
+  readonly deliveryCount: number;
   /** As the codec read it; undefined when it found none. */
   readonly messageId: string | undefined;
   /** Log attributes the codec read from the message, such as `order_id`. */
@@ -45,17 +47,27 @@ export interface PublishedMessage {
   readonly error?: unknown;
 }
 
+/** A message whose copy was stored as a dead letter. */
+export interface DeadLettered {
+  readonly stream: string;
+  readonly consumer: string;
+  /** Code of the error, such as `JS_UNDECODABLE_MESSAGE`; `UNKNOWN` when it has none. */
+  readonly code: string;
+}
+
 /** Port for logs, metrics and traces. Called synchronously on the hot path: must not throw or block. */
 export interface TransportObserver {
   /** A delivery was settled: acked, given back, dead-lettered. */
   settled(delivery: SettledDelivery): void;
   /** A message was stored, or was not. */
   published(message: PublishedMessage): void;
+  deadLettered?(letter: DeadLettered): void;
 }
 
-/** Server-side position of one durable consumer. */
+/** Server-side position of one durable consumer, whoever runs it. */
 export interface ConsumerPosition {
   readonly stream: string;
+  /** Name on the server; a durable with `orderBy` has a consumer for each partition. */
   readonly consumer: string;
   /** Messages in the stream that match the consumer and were not delivered yet. */
   readonly pending: number;
@@ -67,6 +79,32 @@ export interface ConsumerPosition {
   readonly deliveredThrough: number;
   /** Sequence up to which everything delivered is settled. A message that waits for another attempt is not. */
   readonly settledThrough: number;
+  /** Deliveries since the consumer was created, repeated ones included. */
+  readonly deliveries: number;
+  /** Deliveries up to which everything is settled. */
+  readonly settledDeliveries: number;
+  /** True while an operator has paused it on the server. */
+  readonly isPaused: boolean;
+}
+
+/** What a stream holds. */
+export interface StreamState {
+  readonly stream: string;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Bytes beyond which it refuses messages; undefined without a limit. */
+  readonly maxBytes: number | undefined;
+  readonly lastSequence: number;
+  /** When its oldest message was stored, in epoch milliseconds; undefined when it is empty. */
+  readonly oldestAtMs: number | undefined;
+  /** Name of the stream whose dead letters it holds; undefined for any other stream. */
+  readonly deadLettersOf: string | undefined;
+}
+
+/** What the server says about the streams of this process and about every durable on them, whoever runs it. */
+export interface TransportSurvey {
+  readonly streams: readonly StreamState[];
+  readonly consumers: readonly ConsumerPosition[];
 }
 
 /** Liveness of one consumer loop of this process. */
@@ -77,4 +115,10 @@ export interface ConsumerLiveness {
   readonly state: 'running' | 'paused' | 'stalled' | 'stopped';
   /** Milliseconds since the server last sent a message or a heartbeat. */
   readonly silentMs: number;
+  /** Milliseconds for which messages have been waiting while none was delivered or settled, here or in any process. */
+  readonly stuckMs: number;
+  /** Messages that were not delivered yet when the server was last asked, seconds ago; 0 when it did not answer. */
+  readonly pending: number;
+  /** Messages this process has received and not settled, waiting or running. */
+  readonly held: number;
 }

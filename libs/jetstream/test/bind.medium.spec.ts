@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { Controller, type INestApplication } from '@nestjs/common';
+import { Controller, Logger, type INestApplication } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
   applyTopology,
@@ -111,6 +111,34 @@ describe('a service that only binds', () => {
     await Promise.all(apps.map((app) => app.close()));
     await server?.stop();
     server = undefined;
+  });
+
+  it('surveys what it may see, and asks once for what it may not', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const own = `$JS.API.CONSUMER.INFO.${stream.name}.${DURABLE}`;
+    await serve([...permissions(stream), own, `$JS.API.STREAM.INFO.${stream.name}`]);
+    await provision();
+    const { server: transport } = await start();
+    const { streams, consumers } = await transport.survey();
+    expect(streams.map((state) => state.stream)).toEqual([stream.name]);
+    expect(consumers.map(({ consumer }) => consumer)).toEqual([DURABLE]);
+    // Three streams, and the consumers of four.
+    await waitFor('all refusals to be told', () => error.mock.calls.length === 7);
+    await transport.survey();
+    await transport.survey();
+    expect(error).toHaveBeenCalledTimes(7);
+    error.mockRestore();
+  });
+
+  it('that may not look at its consumers is not asked about their progress again', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    await serve(permissions(stream));
+    await provision();
+    const { server: transport } = await start();
+    await waitFor('the refusal', () => error.mock.calls.length > 0);
+    expect(await transport.survey()).toEqual({ streams: [], consumers: [] });
+    expect(transport.liveness()[0]).toMatchObject({ state: 'running', stuckMs: 0 });
+    error.mockRestore();
   });
 
   it('consumes, retries, dead-letters and publishes with the permissions of these alone', async () => {

@@ -5,7 +5,11 @@ export const OTHER_LABEL = 'other';
 export class BoundedCounts {
   private readonly counts = new Map<string, number>();
 
-  constructor(private readonly limit: number) {}
+  /** @param generalise what a value counts as that has no label yet */
+  constructor(
+    private readonly limit: number,
+    private readonly generalise: (value: string) => string = (value) => value,
+  ) {}
 
   add(value: string): void {
     const count = this.counts.get(value);
@@ -13,7 +17,9 @@ export class BoundedCounts {
       this.counts.set(value, count + 1);
       return;
     }
-    const label = this.counts.size < this.limit ? value : OTHER_LABEL;
+    const general = this.generalise(value);
+    const isFree = this.counts.has(general) || this.counts.size < this.limit;
+    const label = isFree ? general : OTHER_LABEL;
     this.counts.set(label, (this.counts.get(label) ?? 0) + 1);
   }
 
@@ -26,4 +32,15 @@ export class BoundedCounts {
       }
     }
   }
+}
+
+/** Tokens of a subject that can only be ids. */
+const ID = /^(?=.*\d)[\w-]{12,}$|^\d{3,}$/;
+
+/** A subject with `*` for tokens that look like ids: `orders.019a8c1e-….paid` is `orders.*.paid`. */
+export function subjectPattern(subject: string): string {
+  return subject
+    .split('.')
+    .map((token) => (ID.test(token) ? '*' : token))
+    .join('.');
 }

@@ -12,6 +12,7 @@ export class InboxObserver {
   private readonly hits: Counter<'consumer'>;
   private readonly alarms: Counter<'consumer'>;
   private readonly takeovers: Counter<'consumer'>;
+  private readonly known = new Set<string>();
 
   constructor(
     private readonly log: Logger,
@@ -32,8 +33,15 @@ export class InboxObserver {
   }
 
   claimed(consumer: string, { fresh, duplicates }: { fresh: number; duplicates: number }): void {
+    if (!this.known.has(consumer)) this.introduce(consumer);
     if (fresh > 0) this.fresh.inc({ consumer }, fresh);
     if (duplicates > 0) this.hits.inc({ consumer }, duplicates);
+  }
+
+  /** From 0 on: a series that begins with its first conflict shows no increase. */
+  private introduce(consumer: string): void {
+    this.known.add(consumer);
+    for (const counter of [this.fresh, this.hits, this.alarms, this.takeovers]) counter.inc({ consumer }, 0);
   }
 
   conflicted({ consumer, messageId }: InboxMessage): void {

@@ -1,8 +1,13 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
-import type { PublishedMessage, SettledDelivery, TransportObserver } from '@slipstream/jetstream';
+import type {
+  DeadLettered,
+  PublishedMessage,
+  SettledDelivery,
+  TransportObserver,
+} from '@slipstream/jetstream';
 import type { Level, Logger } from 'pino';
-import type { PositionSource } from './consumer-positions.js';
-import type { ConsumerCounts, TransportMetrics } from './transport-metrics.js';
+import type { ServerMetrics, TransportProbe } from './server-metrics.js';
+import type { ConsumerMeter, TransportMetrics } from './transport-metrics.js';
 
 /** Message of every delivery line; what differs is in the fields. */
 const DELIVERY_MESSAGE = 'delivery settled';
@@ -19,22 +24,23 @@ const LEVEL_OF: Readonly<Record<SettledDelivery['outcome'], Level>> = {
 /** What is kept per consumer, so that a delivery costs no lookup by labels and no merge of log fields. */
 interface Channel {
   readonly log: Logger;
-  readonly counts: ConsumerCounts;
+  readonly meter: ConsumerMeter;
 }
 
 /** Writes one line per settled delivery and counts deliveries and publishes. Give it to the JetStream transport. */
 export class MessageObserver implements TransportObserver, OnApplicationShutdown {
   private readonly channels = new Map<string, Map<string, Channel>>();
-  private readonly sources: PositionSource[] = [];
+  private readonly probes: TransportProbe[] = [];
 
   constructor(
     private readonly log: Logger,
     private readonly metrics: TransportMetrics,
+    private readonly server: ServerMetrics,
   ) {}
 
   settled(delivery: SettledDelivery): void {
     const channel = this.channelOf(delivery.stream, delivery.consumer);
-    this.metrics.countSettled(channel.counts, delivery);
+    this.metrics.countSettled(channel.meter, delivery, delivery.attributes['trace_id']);
     const level = LEVEL_OF[delivery.outcome];
     if (channel.log.isLevelEnabled(level)) {
       channel.log[level](fieldsOf(delivery), DELIVERY_MESSAGE);
@@ -42,24 +48,24 @@ export class MessageObserver implements TransportObserver, OnApplicationShutdown
   }
 
   published(message: PublishedMessage): void {
-    if (message.error === undefined && !message.duplicate) {
-      this.metrics.countPublished(message.subject);
-    }
+    this.metrics.countPublished(message);
+  }
+
+  deadLettered(letter: DeadLettered): void {
+    this.metrics.countDeadLettered(letter);
   }
 
   /**
-   * Names where `nats_consumer_pending_messages` comes from. It is asked when `/metrics` is scraped, at most once
-   * a second; while it fails the gauge is absent.
+   * Names what is asked when `/metrics` is scraped: the server at most once a second; while it does not answer, the
+   * gauges that come from it are absent.
    */
-  reportPositions(source: PositionSource): void {
-    this.sources.push(source);
-    this.metrics.positions.add(source);
+  watch(probe: TransportProbe): void {
+    this.probes.push(probe);
+    this.server.add(probe);
   }
 
   onApplicationShutdown(): void {
-    for (const source of this.sources.splice(0)) {
-      this.metrics.positions.remove(source);
-    }
+    for (const probe of this.probes.splice(0)) this.server.remove(probe);
   }
 
   private channelOf(stream: string, consumer: string): Channel {
@@ -70,7 +76,7 @@ export class MessageObserver implements TransportObserver, OnApplicationShutdown
     }
     let channel = consumers.get(consumer);
     if (channel === undefined) {
-      channel = { log: this.log.child({ stream, consumer }), counts: this.metrics.countsOf(consumer) };
+      channel = { log: this.log.child({ stream, consumer }), meter: this.metrics.meterOf(stream, consumer) };
       consumers.set(consumer, channel);
     }
     return channel;

@@ -1,16 +1,33 @@
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { trace, TraceFlags } from '@opentelemetry/api';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { MessageObserver } from './message.observer.js';
 import { ObservabilityModule } from './observability.module.js';
+
+// Its requests are no news for whoever runs the tests.
+process.env['LOG_LEVEL'] = 'silent';
 
 @Injectable()
 class Feature {
   constructor(@Inject(MessageObserver) readonly observer: MessageObserver) {}
 }
 
-@Module({ providers: [Feature] })
+@Controller()
+class ThingsController {
+  @Get('things/:id')
+  thing(): string {
+    return 'thing';
+  }
+
+  @Get('traced/:id')
+  traced(): string {
+    return 'traced';
+  }
+}
+
+@Module({ providers: [Feature], controllers: [ThingsController] })
 class FeatureModule {}
 
 @Module({ imports: [ObservabilityModule.forRoot({ service: 'payment-service' }), FeatureModule] })
@@ -33,11 +50,38 @@ describe('observability module', () => {
       .get(Feature)
       .observer.published({ subject: 'a.b.c', messageId: 'm', durationMs: 1, duplicate: false });
     const response = await app.inject('/metrics');
-    expect(response.headers['content-type']).toContain('text/plain');
+    expect(response.headers['content-type']).toContain('application/openmetrics-text');
     expect(response.body).toMatch(/^nodejs_eventloop_lag_seconds\{service="payment-service"\}/m);
     expect(response.body).toContain(
       'nats_messages_published_total{subject="a.b.c",service="payment-service"} 1',
     );
+  });
+
+  it('measures requests by route, whatever ids are in their paths, and says what no route answers', async () => {
+    for (const path of ['/things/1', '/things/2', '/nowhere/3', '/nowhere/4']) await app.inject(path);
+    await app.inject({ method: 'PROPFIND', url: '/things/5' });
+    const { body } = await app.inject('/metrics');
+    const counts = body.match(/^http_server_request_duration_seconds_count\{.*$/gm)?.toSorted();
+    expect(counts).toEqual([
+      'http_server_request_duration_seconds_count{service="payment-service",method="GET",route="/things/:id",status="200"} 2',
+      'http_server_request_duration_seconds_count{service="payment-service",method="GET",route="unmatched",status="404"} 2',
+      'http_server_request_duration_seconds_count{service="payment-service",method="other",route="unmatched",status="404"} 1',
+    ]);
+  });
+
+  it('names the trace of a request as exemplar, when it is recorded', async () => {
+    const span = (traceId: string, traceFlags: TraceFlags) =>
+      jest
+        .spyOn(trace, 'getActiveSpan')
+        .mockReturnValue(trace.wrapSpanContext({ traceId, spanId: '00f067aa0ba902b7', traceFlags }));
+    span('4bf92f3577b34da6a3ce929d0e0e4736', TraceFlags.SAMPLED);
+    await app.inject('/traced/1');
+    span('5bf92f3577b34da6a3ce929d0e0e4737', TraceFlags.NONE);
+    await app.inject('/traced/2');
+    jest.restoreAllMocks();
+    const { body } = await app.inject('/metrics');
+    expect(body).toMatch(/route="\/traced\/:id".*# \{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"\}/);
+    expect(body).not.toContain('5bf92f3577b34da6a3ce929d0e0e4737');
   });
 
   it('can be set up again in one process', () => {

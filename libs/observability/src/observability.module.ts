@@ -4,12 +4,14 @@ import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import type { FastifyInstance } from 'fastify';
 import { LoggerModule } from 'nestjs-pino';
 import type { Logger } from 'pino';
-import { register } from 'prom-client';
+import { register, Registry, type RegistryContentType } from 'prom-client';
 import { InboxObserver } from './inbox.observer.js';
+import { measureRequests, requestDurations } from './http-metrics.js';
 import { createLog } from './log.js';
 import { MessageObserver } from './message.observer.js';
 import { MetricsController } from './metrics.controller.js';
 import { logRequests, nestLogOptions } from './request-log.js';
+import { serverMetrics } from './server-metrics.js';
 import { transportMetrics } from './transport-metrics.js';
 
 export interface ObservabilityOptions {
@@ -33,6 +35,8 @@ export class ObservabilityModule implements NestModule {
 
   static forRoot(options: ObservabilityOptions): DynamicModule {
     const log = createLog(options.service);
+    // The format that has exemplars; the older one would leave them out.
+    (register as Registry<RegistryContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     return {
       module: ObservabilityModule,
       imports: [
@@ -47,7 +51,10 @@ export class ObservabilityModule implements NestModule {
       ],
       providers: [
         { provide: LOG, useValue: log },
-        { provide: MessageObserver, useFactory: () => new MessageObserver(log, transportMetrics()) },
+        {
+          provide: MessageObserver,
+          useFactory: () => new MessageObserver(log, transportMetrics(), serverMetrics()),
+        },
         { provide: InboxObserver, useFactory: () => new InboxObserver(log, register) },
       ],
       exports: [MessageObserver, InboxObserver],
@@ -56,7 +63,9 @@ export class ObservabilityModule implements NestModule {
 
   configure(): void {
     if (this.host.httpAdapter?.getType() === 'fastify') {
-      logRequests(this.host.httpAdapter.getInstance<FastifyInstance>(), this.log);
+      const instance = this.host.httpAdapter.getInstance<FastifyInstance>();
+      logRequests(instance, this.log);
+      measureRequests(instance, requestDurations(register));
     }
   }
 }

@@ -8,13 +8,16 @@ describe('metrics of the outbox', () => {
     const metrics = new OutboxMetrics(registry);
     let pending = 1;
     metrics.watch(() => ({ pending, oldestAgeSeconds: 2.5, setAside: 3 }));
-    metrics.published(4);
+    metrics.published(4, [20, 40, -5, 90_000]);
     metrics.failed(5);
     metrics.missing(6);
     pending = 7;
     const text = await registry.metrics();
     for (const line of [
       'outbox_published_total 4',
+      'outbox_delay_seconds_bucket{le="0.025"} 2',
+      'outbox_delay_seconds_sum 90.06',
+      'outbox_delay_seconds_count 4',
       'outbox_failed_total 5',
       'outbox_missing_total 6',
       'outbox_pending 7',

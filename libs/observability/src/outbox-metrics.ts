@@ -1,4 +1,5 @@
 import { Counter, Gauge, register, type Registry } from 'prom-client';
+import { DURATION_BUCKETS_SECONDS, PlainHistogram, type HistogramCell } from './plain-histogram.js';
 
 /** How far behind an outbox is. */
 interface OutboxState {
@@ -12,6 +13,7 @@ export class OutboxMetrics {
   private readonly publishedTotal: Counter;
   private readonly failedTotal: Counter;
   private readonly missingTotal: Counter;
+  private readonly delay: HistogramCell<never>;
   private source: (() => OutboxState) | undefined;
 
   constructor(registry: Registry) {
@@ -23,6 +25,13 @@ export class OutboxMetrics {
       'outbox_missing_total',
       'Events that were confirmed and are not in their stream.',
     );
+    const delay = new PlainHistogram({
+      name: 'outbox_delay_seconds',
+      help: 'Time from the append of an event to the word of the stream that it is stored.',
+      buckets: DURATION_BUCKETS_SECONDS,
+      registers,
+    });
+    this.delay = delay.cell({});
     const gauge = (name: string, help: string, read: (state: OutboxState) => number) => {
       const current = () => this.source?.();
       new Gauge({
@@ -40,8 +49,10 @@ export class OutboxMetrics {
     gauge('outbox_set_aside', 'Events that can never be published.', (state) => state.setAside);
   }
 
-  published(count: number): void {
+  published(count: number, delaysMs: readonly number[]): void {
     this.publishedTotal.inc(count);
+    // The clock of the database may be ahead.
+    for (const delayMs of delaysMs) this.delay.observe(Math.max(0, delayMs) / 1_000);
   }
 
   failed(count: number): void {

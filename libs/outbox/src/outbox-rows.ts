@@ -13,6 +13,8 @@ export interface OutboxRow {
   /** JSON. */
   readonly headers: string;
   readonly data: Buffer;
+  /** When it was appended, in epoch milliseconds by the clock of the database; only what waits knows it. */
+  readonly appendedAtMs?: number;
 }
 
 /** What is not read at the moment. */
@@ -39,6 +41,7 @@ export type RowTuple = [
   subject: string,
   headers: string,
   data: Buffer,
+  appendedAtMs?: number,
 ];
 
 /** Reads what is to be published and remembers what became of it. */
@@ -53,7 +56,8 @@ export class OutboxRows {
       'read',
       // The statement sees what it deletes. `<> ALL` would compare each row with each id; `NOT IN` looks it up.
       `WITH marked AS (DELETE FROM outbox_pending WHERE id = ANY ($3::bigint[]))
-       SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data
+       SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
+         (extract(epoch FROM o.created_at) * 1000)::float8
        FROM (
          SELECT id, created_at, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
          FROM (
@@ -89,6 +93,7 @@ export class OutboxRows {
   }
 }
 
-export function toRow([id, aggregateId, messageId, subject, headers, data]: RowTuple): OutboxRow {
-  return { id: Number(id), aggregateId, messageId, subject, headers, data };
+export function toRow([id, aggregateId, messageId, subject, headers, data, at]: RowTuple): OutboxRow {
+  const row = { id: Number(id), aggregateId, messageId, subject, headers, data };
+  return at === undefined ? row : { ...row, appendedAtMs: at };
 }

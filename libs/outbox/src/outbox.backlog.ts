@@ -70,10 +70,12 @@ export class OutboxBacklog implements OnApplicationBootstrap, OnApplicationShutd
     return { ...this.state, pending: this.state.pending + appended };
   }
 
-  /** For a health check: what is known, and whether an operator should look. */
-  report(): { readonly isDegraded: boolean; readonly details: BacklogState & { maxPending: number } } {
-    const details = { ...this.current(), maxPending: this.maxPending };
-    return { isDegraded: this.problems().length > 0, details };
+  /** For a health check: what is known, and why an operator should look, if so. */
+  report(): {
+    readonly problems: readonly string[];
+    readonly details: BacklogState & { maxPending: number };
+  } {
+    return { problems: this.problems(), details: { ...this.current(), maxPending: this.maxPending } };
   }
 
   /** Asks the database. */

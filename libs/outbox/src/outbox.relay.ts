@@ -187,7 +187,7 @@ export class OutboxRelay
   private take({ published, setAside, refused }: BatchOutcome): void {
     for (const { aggregateId } of [...published, ...setAside]) this.held.release(aggregateId);
     for (const { row } of refused) this.held.hold(row.aggregateId);
-    if (published.length > 0) this.observer.published(published.length);
+    if (published.length > 0) this.observer.published(published.length, delaysOf(published));
     if (refused[0]) {
       this.observer.failed(refused.length);
       this.logger.warn({ err: refused[0].error, failed: refused.length }, 'events not published yet');
@@ -225,4 +225,9 @@ export class OutboxRelay
       );
     }, ANNOUNCE_DELAY_MS);
   }
+}
+
+function delaysOf(published: readonly OutboxRow[]): number[] {
+  const now = Date.now();
+  return published.map(({ appendedAtMs = now }) => now - appendedAtMs);
 }

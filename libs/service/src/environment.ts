@@ -49,6 +49,8 @@ export const serviceEnvironment = streamEnvironment.extend({
   INBOX_RETENTION: age.optional(),
   /** Events that may wait to be published before HTTP refuses new work with 503. */
   OUTBOX_MAX_PENDING: z.coerce.number().int().min(1).default(100_000),
+  /** Messages that may wait for a consumer before readiness says `degraded`. */
+  CONSUMER_LAG_LIMIT: z.coerce.number().int().min(1).default(10_000),
   /** How long published events are kept, so that a lost stream can be filled again. */
   OUTBOX_RETENTION: age.default(7 * AGE_UNITS_MS.d),
   SERVICE_VERSION: z.string().default('0.1.0'),

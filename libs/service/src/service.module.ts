@@ -8,6 +8,7 @@ import {
   degradable,
   HealthModule,
   outboxCheck,
+  startedCheck,
   type HealthCheck,
 } from '@slipstream/health';
 import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
@@ -38,6 +39,7 @@ export class ServiceModule implements OnModuleInit {
   constructor(
     private readonly observer: MessageObserver,
     private readonly server: JetStreamServer,
+    private readonly connection: JetStreamConnection,
   ) {}
 
   static forRoot({
@@ -59,14 +61,18 @@ export class ServiceModule implements OnModuleInit {
         }),
         transport(name, config),
         inbox(config),
-        health(acceptsWithoutBroker),
+        health(acceptsWithoutBroker, config),
       ],
       providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
     };
   }
 
   onModuleInit(): void {
-    this.observer.reportPositions(() => this.server.positions());
+    this.observer.watch({
+      survey: () => this.server.survey(),
+      liveness: () => this.server.liveness(),
+      isConnected: () => this.connection.isConnected,
+    });
   }
 }
 
@@ -107,22 +113,29 @@ function inbox(config: ServiceEnvironment): DynamicModule {
   });
 }
 
-function health(acceptsWithoutBroker: boolean): DynamicModule {
+function health(acceptsWithoutBroker: boolean, config: ServiceEnvironment): DynamicModule {
   const forBroker = acceptsWithoutBroker ? degradable : (check: HealthCheck) => check;
   return HealthModule.forRootAsync({
     inject: [DataSource, JetStreamConnection, JetStreamServer, { token: OutboxBacklog, optional: true }],
-    // Migrations and streams are done before HTTP listens, so what serves has started.
     useFactory: (
       dataSource: DataSource,
       connection: JetStreamConnection,
       server: JetStreamServer,
       backlog?: OutboxBacklog,
     ) => ({
-      startup: [databaseCheck(dataSource)],
+      startup: [
+        startedCheck('migrations', async () => {
+          if (await dataSource.showMigrations()) throw new Error('not all migrations have run');
+        }),
+        startedCheck('topology', async () => {
+          if (!server.isStarted) throw new Error('not all streams and consumers are there');
+          return { consumers: server.liveness().map(({ stream, consumer }) => `${stream}/${consumer}`) };
+        }),
+      ],
       readiness: [
         databaseCheck(dataSource),
         forBroker(connectionCheck('nats', () => connection.check())),
-        forBroker(consumersCheck(() => server.liveness())),
+        forBroker(consumersCheck(() => server.liveness(), config.CONSUMER_LAG_LIMIT)),
         ...(backlog ? [outboxCheck(() => backlog.report())] : []),
       ],
     }),

@@ -8,6 +8,8 @@ import { parseDeliveryInfo } from './delivery-info.js';
 import type { DeliverySource, SourceListener } from './delivery-source.js';
 import { HeldDeliveries, type Delivery } from './held-deliveries.js';
 import { keepTrying } from './keep-trying.js';
+import type { LocatedConsumer } from '../topology/topology.js';
+import type { OwnLiveness } from './progress-watch.js';
 import type { Quarantine } from './quarantine.js';
 import type { ConsumerPlan } from './routes.js';
 
@@ -67,11 +69,6 @@ export class ConsumerLoop {
     return this.plan.options.durable;
   }
 
-  /** Name of the consumer on the server. */
-  get consumerName(): string {
-    return this.source.consumerName;
-  }
-
   /** The connection came back; what the server was asked before is void. */
   reconnected(): void {
     if (!this.mayStart()) return;
@@ -109,13 +106,19 @@ export class ConsumerLoop {
     for (const timer of this.timers) clearInterval(timer);
   }
 
-  get liveness(): ConsumerLiveness {
+  /** The consumer on the server. */
+  get consumers(): readonly LocatedConsumer[] {
+    return [{ plan: this.plan, consumerName: this.source.consumerName }];
+  }
+
+  get liveness(): OwnLiveness {
     const state = this.state === 'running' && this.source.isSilent ? 'stalled' : this.state;
     return {
       stream: this.plan.stream.name,
       consumer: this.durable,
       state,
       silentMs: this.source.silentMs,
+      held: this.held.count,
     };
   }
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { JetStreamError } from '../errors.js';
+import type { TransportObserver } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import { carriedHeaders, toHeaderValue } from './carried-headers.js';
 import type { DeliveryInfo } from './delivery-info.js';
@@ -26,11 +27,14 @@ export interface FailedDelivery {
   readonly error: unknown;
 }
 
+type Description = Readonly<Record<string, string>> & { readonly code: string };
+
 /** Stores copies of messages that a consumer could not process, each once per consumer. */
 export class DeadLetterQueue {
   constructor(
     private readonly publisher: JetStreamPublisher,
     private readonly origin: DeadLetterOrigin,
+    private readonly observer: Pick<TransportObserver, 'deadLettered'> = {},
   ) {}
 
   /**
@@ -39,11 +43,9 @@ export class DeadLetterQueue {
    * tells it from an earlier message of a stream that was created anew. A redrive that failed again is another dead letter.
    */
   async store(failed: FailedDelivery): Promise<void> {
+    const description = this.describe(failed);
     const added = Object.fromEntries(
-      Object.entries(this.describe(failed)).map(([name, value]) => [
-        `dead-letter-${name}`,
-        toHeaderValue(value),
-      ]),
+      Object.entries(description).map(([name, value]) => [`dead-letter-${name}`, toHeaderValue(value)]),
     );
     const message = {
       subject: this.origin.subject,
@@ -64,10 +66,12 @@ export class DeadLetterQueue {
     const copy = [message, bodiless].find(
       (whole) => sizeOf(whole.headers) <= MAX_HEADER_BYTES && this.publisher.fits(whole),
     );
-    await this.publisher.publish(copy ?? bare);
+    const { duplicate } = await this.publisher.publish(copy ?? bare);
+    const { stream, consumer } = failed.info;
+    if (!duplicate) this.observer.deadLettered?.({ stream, consumer, code: description.code });
   }
 
-  private describe({ message, info, attempt, error }: FailedDelivery): Record<string, string> {
+  private describe({ message, info, attempt, error }: FailedDelivery): Description {
     const cause = toError(error);
     const root = rootCause(cause);
     return {

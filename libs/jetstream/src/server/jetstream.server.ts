@@ -9,10 +9,11 @@ import { UnknownDurableError } from '../errors.js';
 import { JETSTREAM_TRANSPORT } from '../event-pattern.decorator.js';
 import type { HandlerOptions } from '../handler.options.js';
 import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
-import type { ConsumerLiveness, ConsumerPosition } from '../observer.js';
+import type { ConsumerLiveness, ConsumerPosition, TransportSurvey } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import { planRequests, type RequestPlan, type RequestRegistration } from '../requests/request-plan.js';
 import { Responder } from '../requests/responder.js';
+import { Survey } from '../topology/survey.js';
 import type { Topology } from '../topology/topology.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
 import { AdvisorySweeper } from './advisory-sweeper.js';
@@ -22,6 +23,7 @@ import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
 import { openSource } from './open-source.js';
+import { ProgressWatch } from './progress-watch.js';
 import { Quarantine } from './quarantine.js';
 import { redriveDurable, redrivePlan } from './redrive.js';
 import { Settler } from './settle.js';
@@ -30,6 +32,8 @@ import { KeyedConsumer } from './keyed-consumer.js';
 import { assertOrderable, serverPlans } from './keyed-plan.js';
 import { OrderingKeys } from './ordering-key.js';
 import { planConsumers, type ConsumerPlan, type HandlerRegistration } from './routes.js';
+
+type Loop = ConsumerLoop | KeyedConsumer;
 
 /** What the strategy is built from; assembled by `JetStreamModule`. */
 export interface JetStreamServerParts {
@@ -48,17 +52,24 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   /** Tells the consumers that belong to this process from those of others. */
   private readonly instance = randomUUID().slice(0, 8);
   private readonly settler: Settler;
+  private readonly surveyor: Survey;
+  private readonly progress = new ProgressWatch(
+    () => this.declared,
+    (consumers) => this.parts.topology.positions(consumers),
+  );
   private readonly registrations: HandlerRegistration[] = [];
   private readonly requests: RequestRegistration[] = [];
   private responders: Responder[] = [];
   private plans: ConsumerPlan[] = [];
-  private loops: (ConsumerLoop | KeyedConsumer)[] = [];
+  private loops: Loop[] = [];
+  private hasStarted = false;
   private stopping: Promise<void> | undefined;
   private hasProcessingHook = false;
 
   constructor(private readonly parts: JetStreamServerParts) {
     super();
     this.settler = new Settler(parts.connection.nc);
+    this.surveyor = new Survey(parts.connection, parts.options.streams);
   }
 
   /** Collects a handler. Nest would chain two handlers of one pattern under one ack; here each has its durable. */
@@ -119,6 +130,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       connection.onReconnect(() => {
         for (const part of [...this.loops, ...this.responders]) part.reconnected();
       });
+      this.progress.start();
+      this.hasStarted = true;
       this._status$.next('listening');
       callback();
     } catch (error) {
@@ -147,9 +160,17 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     return this.parts.connection.nc as T;
   }
 
-  /** State of every consumer loop, for health checks. */
+  /** True once every consumer is there and runs. */
+  get isStarted(): boolean {
+    return this.hasStarted;
+  }
+
+  /**
+   * State of every consumer loop, for health checks. One is `stalled` also when messages wait and nothing has been delivered or
+   * settled in any process for 20 s, or for 5 s longer than its handlers may run.
+   */
   liveness(): ConsumerLiveness[] {
-    return this.loops.map((loop) => loop.liveness);
+    return this.loops.map((loop) => this.progress.judge(loop));
   }
 
   /**
@@ -168,13 +189,20 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** Position of every declared consumer, asked of the server. */
   positions(): Promise<ConsumerPosition[]> {
-    const declared = this.loops.filter(({ plan }) => this.plans.includes(plan));
-    return this.parts.topology.positions(
-      declared.flatMap((loop) => (loop instanceof KeyedConsumer ? loop.consumers : [loop])),
-    );
+    return this.parts.topology.positions(this.declared.flatMap(({ consumers }) => consumers));
   }
 
-  private loopsOf(durable: string): (ConsumerLoop | KeyedConsumer)[] {
+  /** What the server says about all streams of this process and every durable on them, whoever runs it. */
+  survey(): Promise<TransportSurvey> {
+    return this.surveyor.take(() => this.positions());
+  }
+
+  /** Without those for redrives and advisories. */
+  private get declared(): Loop[] {
+    return this.loops.filter(({ plan }) => this.plans.includes(plan));
+  }
+
+  private loopsOf(durable: string): Loop[] {
     const names = this.plans
       .filter(({ options }) => options.durable === durable)
       .flatMap(({ stream }) => [durable, redriveDurable(stream.name, durable)]);
@@ -187,6 +215,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private async stopLoops(): Promise<void> {
     const { options, connection } = this.parts;
     const parts = [...this.loops, ...this.responders];
+    this.progress.stop();
     await Promise.all(parts.map((part) => part.stop(options.shutdownTimeoutMs)));
     if (!connection.nc.isClosed()) await this.settler.flush().catch(() => undefined);
     this._status$.next('closed');
@@ -240,8 +269,12 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   }
 
   private deadLettersOf({ deadLetterSubject }: StreamDefinition): DeadLetterQueue {
-    const { service, version } = this.parts.options;
-    return new DeadLetterQueue(this.parts.publisher, { service, version, subject: deadLetterSubject });
+    const { service, version, observer } = this.parts.options;
+    return new DeadLetterQueue(
+      this.parts.publisher,
+      { service, version, subject: deadLetterSubject },
+      observer,
+    );
   }
 
   /** Converts what Nest's handlers return (a value, a promise, a promise of a stream) into one promise. */

@@ -7,6 +7,7 @@ import { KeyedPartition, type PartitionParts } from './keyed-partition.js';
 import { serverPlans } from './keyed-plan.js';
 import { PinBalance } from './pin-balance.js';
 import type { LocatedConsumer } from '../topology/topology.js';
+import type { OwnLiveness } from './progress-watch.js';
 import type { ConsumerPlan } from './routes.js';
 
 export interface KeyedParts extends PartitionParts, RunnerParts {
@@ -117,13 +118,14 @@ export class KeyedConsumer {
     await this.handOver();
   }
 
-  get liveness(): ConsumerLiveness {
+  get liveness(): OwnLiveness {
     const isSilent = this.partitions.some((partition) => partition.isSilent);
     return {
       stream: this.plan.stream.name,
       consumer: this.durable,
       state: this.state === 'running' && isSilent ? 'stalled' : this.state,
       silentMs: Math.max(...this.partitions.map(({ silentMs }) => silentMs)),
+      held: this.partitions.reduce((sum, { heldCount }) => sum + heldCount, 0),
     };
   }
 

@@ -8,6 +8,7 @@ import { Binding } from './binding.js';
 import { consumerSettings } from './declaration.js';
 import { changeConsumer, changeStream, planConsumer, planStream } from './plan-topology.js';
 import { streamSettings } from './stream-config.js';
+import { toPosition } from './survey.js';
 import { TopologyMismatchError } from './topology-errors.js';
 
 type Wanted = Pick<ResolvedJetStreamOptions, 'streams' | 'replicas' | 'limits' | 'topology'>;
@@ -101,18 +102,10 @@ export class Topology {
   async positions(consumers: readonly LocatedConsumer[]): Promise<ConsumerPosition[]> {
     const manager = await this.connection.manager();
     return Promise.all(
-      consumers.map(async ({ plan: { stream, options }, consumerName }) => {
-        const info = await manager.consumers.info(stream.name, consumerName);
-        return {
-          stream: stream.name,
-          consumer: options.durable,
-          pending: info.num_pending,
-          ackPending: info.num_ack_pending,
-          redelivered: info.num_redelivered,
-          deliveredThrough: info.delivered.stream_seq,
-          settledThrough: info.ack_floor.stream_seq,
-        };
-      }),
+      consumers.map(async ({ plan: { stream, options }, consumerName }) => ({
+        ...toPosition(await manager.consumers.info(stream.name, consumerName)),
+        consumer: options.durable,
+      })),
     );
   }
 
