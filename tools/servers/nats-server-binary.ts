@@ -1,8 +1,9 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { fetchDebianPackages } from './debian-package.ts';
 import { fetchNatsRelease } from './nats-release.ts';
+import { executablesOnPath, isExecutable } from './on-path.ts';
 import { runCommand } from './run-command.ts';
 
 export interface NatsServerBinary {
@@ -113,10 +114,9 @@ export function isAtLeast(version: string, oldest: string): boolean {
   return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
 }
 
+/** Distributions install the server where only root has its PATH. */
 function onPath(path: string): string[] {
-  // Distributions install the server where only root has its PATH.
-  const directories = [...path.split(delimiter).filter(Boolean), '/usr/local/sbin', '/usr/sbin'];
-  return [...new Set(directories)].map((directory) => join(directory, 'nats-server')).filter(isExecutable);
+  return executablesOnPath('nats-server', path, ['/usr/local/sbin', '/usr/sbin']);
 }
 
 function cached(natsCache: string): string[] {
@@ -128,13 +128,4 @@ function cached(natsCache: string): string[] {
     // Nothing has been cached yet.
   }
   return places.filter(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,10 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { startProcess } from '../process/managed-process.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { fetchDebianPackages, INSTALLED_SUITE } from './debian-package.ts';
+import { executablesOnPath } from './on-path.ts';
 import { runCommand } from './run-command.ts';
 import { type RunningServer, waitForAnswer } from './running-server.ts';
 
@@ -31,7 +32,7 @@ export async function findRedisServer({
   readonly env?: NodeJS.ProcessEnv;
 }): Promise<RedisBinary> {
   const failures: string[] = [];
-  for (const path of onPath(env.PATH ?? '')) {
+  for (const path of executablesOnPath('redis-server', env.PATH ?? '')) {
     try {
       return await describe({ path, origin: 'PATH' });
     } catch (error) {
@@ -105,23 +106,6 @@ function environmentFor({ libraryPath: own }: Pick<RedisBinary, 'libraryPath'>):
   if (!own) return process.env;
   const inherited = process.env.LD_LIBRARY_PATH;
   return { ...process.env, LD_LIBRARY_PATH: inherited ? `${own}${delimiter}${inherited}` : own };
-}
-
-function onPath(path: string): string[] {
-  return path
-    .split(delimiter)
-    .filter(Boolean)
-    .map((directory) => join(directory, 'redis-server'))
-    .filter(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function expectPong(port: number): Promise<void> {

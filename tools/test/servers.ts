@@ -8,6 +8,7 @@ import { findNatsServer, natsServerFromDistribution } from '../servers/nats-serv
 import { startNatsServer } from '../servers/nats.ts';
 import { removePostgresHome } from '../servers/postgres-home.ts';
 import { startPostgres } from '../servers/postgres.ts';
+import { findPrometheus } from '../servers/prometheus.ts';
 import { findRedisServer, startRedisServer } from '../servers/redis.ts';
 import type { RunningServer } from '../servers/running-server.ts';
 import { CACHE_DIR } from '../paths.ts';
@@ -45,6 +46,16 @@ export async function startServers({ durable = false } = {}): Promise<void> {
   } catch (error) {
     await stopServers();
     throw error;
+  }
+}
+
+/** Names a Prometheus in the environment of the tests; without one its tests are skipped, which CI does not put up with. */
+export async function findTestPrometheus(): Promise<void> {
+  try {
+    process.env.PROMETHEUS_BIN ||= (await findPrometheus({ cacheDir: CACHE_DIR })).server;
+  } catch (error) {
+    if (process.env.CI) throw error;
+    process.stderr.write(`tests of metrics in Prometheus are skipped: ${messageOf(error)}\n`);
   }
 }
 
