@@ -43,5 +43,6 @@ export function declareSystem(apiLevel: number): TopologyDeclaration {
     replicas: environment.STREAM_REPLICAS,
     limits: { maxAgeMs: environment.STREAM_MAX_AGE, maxBytes: environment.STREAM_MAX_BYTES },
     apiLevel,
+    environment: process.env,
   });
 }

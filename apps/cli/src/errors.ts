@@ -1,6 +1,6 @@
 import { PermissionViolationError, RequestError } from '@nats-io/transport-node';
 import { JetStreamError } from '@nats-io/jetstream';
-import { PublishError } from '@slipstream/jetstream';
+import { CredentialsError, PublishError } from '@slipstream/jetstream';
 import { OperationError } from '@slipstream/operations';
 
 /** No server answers at the address, or it does not let us in. */
@@ -41,6 +41,9 @@ export interface Failure {
 export function describeFailure(error: unknown): Failure {
   if (error instanceof OperationError) {
     return { code: error.code, message: error.message, nextStep: error.nextStep };
+  }
+  if (error instanceof CredentialsError) {
+    return { code: error.code, message: error.message, nextStep: 'See docs/reference/credentials.md.' };
   }
   const violation = findCause(error, PermissionViolationError);
   if (violation) {

@@ -22,7 +22,7 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   const program = new Command('slipstream')
     .description('Inspects and operates streams, consumers, dead letters, outboxes and inboxes.')
     .option('--server <url>', 'NATS servers, separated by commas', process.env['NATS_URL'] || DEFAULT_SERVER)
-    .option('--creds <file>', 'credentials of the NATS user', process.env['NATS_CREDS'] || undefined)
+    .option('--creds <file>', 'credentials of the NATS user, over those of the environment')
     .option('--json', 'print one JSON document')
     .option('--yes', 'do not ask')
     .option('--by <name>', 'who does it, for the record (default: your user name)')

@@ -1,9 +1,9 @@
-import { credsAuthenticator, connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { InvalidRequestError, type Operator } from '@slipstream/operations';
-import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { UnreachableError } from './errors.js';
+import { natsOptions } from './nats-access.js';
 import { Output } from './output.js';
 
 /** Options of every command. */
@@ -55,13 +55,14 @@ export class Session {
 
   private async connect(): Promise<NatsConnection> {
     const { server, creds } = this.options;
+    const options = natsOptions(creds);
     try {
       return await connect({
+        ...options,
         servers: server.split(','),
         name: 'slipstream-cli',
         reconnect: false,
         timeout: 5_000,
-        ...(creds ? { authenticator: credsAuthenticator(await readFile(creds)) } : {}),
       });
     } catch (cause) {
       throw new UnreachableError(server, cause);

@@ -7,11 +7,15 @@ import {
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { credentialFiles, credentialOptions, type NatsCredentials } from './credentials.js';
+import { CredentialWatch } from './credential-watch.js';
 
 /** Counts started attempts of messages that were delivered more than once. */
 export const ATTEMPT_BUCKET = 'slipstream_attempts';
+/** Key in that bucket which a process asks about that only binds; nothing is stored under it. */
+export const BIND_KEY = 'bind';
 /** Longer than any retry cycle; an entry is renewed by every attempt. */
-const ATTEMPT_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
+export const ATTEMPT_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 const FIRST_CONNECT_RETRY_MS = 2_000;
 
 /** The client gives up after ten reconnects and notices a dead link after six minutes unless told otherwise. */
@@ -35,6 +39,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
   /** The client's own JetStream, for what this library has no words for. */
   readonly client: JetStreamClient;
   private connected = true;
+  private credentialWatch: CredentialWatch | undefined;
 
   private constructor(
     readonly nc: NatsConnection,
@@ -46,16 +51,22 @@ export class JetStreamConnection implements OnApplicationShutdown {
     void this.watchStatus();
   }
 
-  /** Connects, waiting for a server that is not up yet. */
-  static async open(options: NodeConnectionOptions, replicas: number): Promise<JetStreamConnection> {
+  /**
+   * Connects, waiting for a server that is not up yet. Connects anew when files of the credentials were replaced.
+   * @throws CredentialsError when one of them cannot be read or is no credential
+   */
+  static async open(
+    options: NodeConnectionOptions,
+    replicas: number,
+    credentials: NatsCredentials = {},
+  ): Promise<JetStreamConnection> {
     const logger = new Logger(JetStreamConnection.name);
+    const all = { ...RESILIENT, ...options, ...credentialOptions(credentials) };
     for (;;) {
       try {
-        return new JetStreamConnection(
-          await connect({ ...RESILIENT, ...options }),
-          replicas,
-          options.inboxPrefix,
-        );
+        const connection = new JetStreamConnection(await connect(all), replicas, options.inboxPrefix);
+        connection.follow(credentialFiles(credentials));
+        return connection;
       } catch (error) {
         const servers = [options.servers ?? 'nats://127.0.0.1:4222'].flat().join(', ');
         logger.warn({ err: error }, `NATS at ${servers} is not reachable, trying again`);
@@ -112,7 +123,23 @@ export class JetStreamConnection implements OnApplicationShutdown {
 
   /** Sends what is still to be sent and closes the connection; Nest calls it after everything that uses it. */
   async onApplicationShutdown(): Promise<void> {
+    this.credentialWatch?.stop();
     if (!this.nc.isClosed()) await this.nc.drain();
+  }
+
+  /** What was revoked on the server must no longer be in use, so a rotation does not wait for a connection to break. */
+  private follow(files: readonly string[]): void {
+    if (files.length === 0) return;
+    this.credentialWatch = new CredentialWatch(files, () => {
+      this.logger.log('the NATS credentials were replaced, connecting anew');
+      void this.reconnect();
+    });
+  }
+
+  private async reconnect(): Promise<void> {
+    // What was published and not sent yet would be lost with the socket.
+    await this.nc.flush().catch(() => undefined);
+    if (!this.nc.isClosed()) await this.nc.reconnect();
   }
 
   private async watchStatus(): Promise<void> {

@@ -2,6 +2,8 @@ export { JetStreamModule, type JetStreamAsyncOptions } from './jetstream.module.
 export type { JetStreamOptions } from './jetstream.options.js';
 export { connectJetStream } from './connect-jetstream.js';
 export { JetStreamConnection } from './connection.js';
+export { CredentialsError, credentialOptions, type NatsCredentials, type Secret } from './credentials.js';
+export { natsCredentials, natsEnvironment, type NatsEnvironment } from './nats-environment.js';
 
 export {
   EventPattern,
@@ -77,9 +79,17 @@ export type { ConsumerSettings } from './topology/compare-consumers.js';
 export {
   declareTopology,
   plansOf,
+  type OwnStorage,
   type ServiceDeclaration,
+  type StorageCircumstances,
   type TopologyDeclaration,
 } from './topology/declaration.js';
+export {
+  operatorPermissions,
+  provisionerPermissions,
+  servicePermissions,
+  type Permissions,
+} from './topology/permissions.js';
 export { applyTopology, planTopology } from './topology/plan-topology.js';
 export { OPERATIONS_STREAM, type StreamDefaults, type StreamSettings } from './topology/stream-config.js';
 export { TopologyMismatchError, TopologyUnavailableError } from './topology/topology-errors.js';

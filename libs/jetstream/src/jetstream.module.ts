@@ -73,8 +73,8 @@ export class JetStreamModule {
 const connectionProvider: FactoryProvider<JetStreamConnection> = {
   provide: JetStreamConnection,
   inject: [OPTIONS],
-  useFactory: ({ connection, service, replicas }: ResolvedJetStreamOptions) =>
-    JetStreamConnection.open({ name: service, ...connection }, replicas),
+  useFactory: ({ connection, service, replicas, credentials }: ResolvedJetStreamOptions) =>
+    JetStreamConnection.open({ name: service, ...connection }, replicas, credentials),
 };
 
 const publisherProvider: FactoryProvider<JetStreamPublisher> = {

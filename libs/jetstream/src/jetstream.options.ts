@@ -1,6 +1,7 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
 import { InvalidOptionsError } from './errors.js';
+import type { NatsCredentials } from './credentials.js';
 import type { HandlerOverrides } from './handler.options.js';
 import type { TransportObserver } from './observer.js';
 import type { StreamDefinition, StreamLimits } from './topology/stream-definition.js';
@@ -15,8 +16,13 @@ export interface JetStreamOptions {
    * @default '0.0.0'
    */
   readonly version?: string;
-  /** Options of the NATS client: servers, TLS, credentials. */
+  /** Options of the NATS client, such as its servers. */
   readonly connection: NodeConnectionOptions;
+  /**
+   * How it proves who it is. Replaced files are noticed, and a new connection is made with them.
+   * @default none
+   */
+  readonly credentials?: NatsCredentials;
   /** Streams that handlers read and publishers write; in `ensure` mode created at start where they are missing. */
   readonly streams: readonly StreamDefinition[];
   /**
@@ -35,6 +41,11 @@ export interface JetStreamOptions {
    * @default 'ensure'
    */
   readonly topology?: 'ensure' | 'bind';
+  /**
+   * Subjects it publishes on, each of which a start in `bind` mode makes sure of.
+   * @default none
+   */
+  readonly publishes?: readonly string[];
   /**
    * Whether this process dead-letters messages that the server gave up on, for consumers configured elsewhere. One
    * service of a system is enough; it must be allowed to read the messages of every stream.
@@ -88,9 +99,11 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
   return {
     ...options,
     version: options.version ?? '0.0.0',
+    credentials: options.credentials ?? {},
     replicas: options.replicas ?? 1,
     limits: options.limits ?? {},
     topology: options.topology ?? 'ensure',
+    publishes: options.publishes ?? [],
     sweepsAdvisories: options.sweepsAdvisories ?? options.topology !== 'bind',
     codec: options.codec ?? jsonCodec,
     observer: options.observer ?? SILENT,

@@ -1,9 +1,11 @@
-import { DeliverPolicy, type StreamInfo } from '@nats-io/jetstream';
+import { DeliverPolicy, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream';
 import type { JetStreamConnection } from './connection.js';
 
 /** Messages of one request to the server. */
 const FETCH_SIZE = 1_000;
 const FETCH_TIMEOUT_MS = 5_000;
+/** First API level that reads several messages for one request (nats-server 2.11). */
+const BATCH_GET_API_LEVEL = 1;
 
 /** What is looked for in the streams. */
 export interface StreamSearch {
@@ -35,16 +37,19 @@ export class StreamIndex {
    * @throws StreamNotFoundError of the client when no stream holds it
    */
   async search({ subject, messageIds, since, limit }: StreamSearch): Promise<StreamFindings> {
-    const { streams } = await this.connection.manager();
-    const info = await streams.info(await streams.find(subject));
+    const manager = await this.connection.manager();
+    const info = await manager.streams.info(await manager.streams.find(subject));
     const wanted = new Set(messageIds);
-    const isComplete = await this.read(info.config.name, { subject, since, limit }, wanted);
+    const range = { subject, since, limit };
+    const isComplete = (await canReadDirectly(manager, info))
+      ? await readDirectly(manager, info.config.name, range, wanted)
+      : await this.readThroughConsumer(info.config.name, range, wanted);
     return { missing: [...wanted], isComplete, retainedSince: retainedSince(info) };
   }
 
-  private async read(
+  private async readThroughConsumer(
     stream: string,
-    { subject, since, limit }: Pick<StreamSearch, 'subject' | 'since' | 'limit'>,
+    { subject, since, limit }: SearchRange,
     wanted: Set<string>,
   ): Promise<boolean> {
     const consumer = await this.connection.client.consumers.get(stream, {
@@ -72,6 +77,45 @@ export class StreamIndex {
       await consumer.delete().catch(() => undefined);
     }
   }
+}
+
+type SearchRange = Pick<StreamSearch, 'subject' | 'since' | 'limit'>;
+
+async function canReadDirectly(manager: JetStreamManager, { config }: StreamInfo): Promise<boolean> {
+  if (!config.allow_direct) return false;
+  const { api } = await manager.getAccountInfo();
+  return (api.level ?? 0) >= BATCH_GET_API_LEVEL;
+}
+
+/** Without a consumer: who may create one on a stream can have it sent anywhere. */
+async function readDirectly(
+  manager: JetStreamManager,
+  stream: string,
+  { subject, since, limit }: SearchRange,
+  wanted: Set<string>,
+): Promise<boolean> {
+  let from: { start_time: Date } | { seq: number } = { start_time: since };
+  for (let read = 0; wanted.size > 0;) {
+    if (read >= limit) return false;
+    let last = 0;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    await manager.direct.getBatch(stream, {
+      ...from,
+      next_by_subj: subject,
+      batch: FETCH_SIZE,
+      // As an iterator the client would leave its subscription behind.
+      callback: (done, message) => {
+        if (done) return done.err ? reject(done.err) : resolve();
+        wanted.delete(message.header.get('Nats-Msg-Id'));
+        last = message.seq;
+        read++;
+      },
+    });
+    await promise;
+    if (last === 0) return true;
+    from = { seq: last + 1 };
+  }
+  return true;
 }
 
 function retainedSince({ config, state }: StreamInfo): Date {

@@ -1,3 +1,4 @@
+import { natsEnvironment } from '@slipstream/jetstream';
 import { z } from 'zod';
 
 const AGE_UNITS_MS = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -37,8 +38,7 @@ export const orderEnvironment = z.object({
 /** Variables every service reads. */
 export const serviceEnvironment = streamEnvironment.extend({
   ...databaseEnvironment.shape,
-  /** Comma-separated NATS servers. */
-  NATS_URL: z.string().min(1).default('nats://localhost:4222'),
+  ...natsEnvironment.shape,
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** `bind` creates and changes no stream or consumer, and needs no permission to. */
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),

@@ -12,7 +12,13 @@ import {
   type HealthCheck,
 } from '@slipstream/health';
 import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
-import { JetStreamConnection, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
+import {
+  JetStreamConnection,
+  JetStreamModule,
+  JetStreamServer,
+  natsCredentials,
+  type ServiceDeclaration,
+} from '@slipstream/jetstream';
 import { InboxObserver, MessageObserver, ObservabilityModule } from '@slipstream/observability';
 import { OutboxBacklog } from '@slipstream/outbox';
 import {
@@ -24,9 +30,10 @@ import {
 import { DataSource } from 'typeorm';
 import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
 
-export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrations'> {
-  /** Name of the service, such as `payment-service`. */
-  readonly name: string;
+type Declared = 'name' | 'publishes' | 'sweepsAdvisories';
+
+export interface ServiceOptions
+  extends Pick<PostgresOptions, 'schema' | 'migrations'>, Pick<ServiceDeclaration, Declared> {
   readonly config: ServiceEnvironment;
   /** True when HTTP accepts work while the broker is away: then it stays ready, and its readiness says `degraded`. */
   readonly acceptsWithoutBroker?: boolean;
@@ -42,13 +49,8 @@ export class ServiceModule implements OnModuleInit {
     private readonly connection: JetStreamConnection,
   ) {}
 
-  static forRoot({
-    name,
-    config,
-    schema,
-    migrations,
-    acceptsWithoutBroker = false,
-  }: ServiceOptions): DynamicModule {
+  static forRoot(options: ServiceOptions): DynamicModule {
+    const { name, config, schema, migrations, acceptsWithoutBroker = false } = options;
     return {
       module: ServiceModule,
       imports: [
@@ -59,7 +61,7 @@ export class ServiceModule implements OnModuleInit {
           migrations: [...new Set([...inboxMigrations, ...migrations])],
           poolSize: config.DATABASE_POOL_SIZE,
         }),
-        transport(name, config),
+        transport(options),
         inbox(config),
         health(acceptsWithoutBroker, config),
       ],
@@ -86,17 +88,24 @@ function translateDatabaseError(error: unknown): unknown {
   });
 }
 
-function transport(service: string, config: ServiceEnvironment): DynamicModule {
+function transport({ name: service, config, publishes, sweepsAdvisories }: ServiceOptions): DynamicModule {
   return JetStreamModule.forRootAsync({
     inject: [MessageObserver],
     useFactory: (observer: MessageObserver) => ({
       service,
       version: config.SERVICE_VERSION,
-      connection: { servers: config.NATS_URL.split(',') },
+      connection: {
+        servers: config.NATS_URL.split(','),
+        // A subject of its own, so that nobody who may read answers of theirs reads ours.
+        inboxPrefix: config.NATS_INBOX_PREFIX ?? `_INBOX_${service}`,
+      },
+      credentials: natsCredentials(config),
       streams,
       replicas: config.STREAM_REPLICAS,
       limits: { maxAgeMs: config.STREAM_MAX_AGE, maxBytes: config.STREAM_MAX_BYTES },
       topology: config.JETSTREAM_TOPOLOGY,
+      ...(publishes ? { publishes } : {}),
+      ...(sweepsAdvisories ? { sweepsAdvisories } : {}),
       codec: { decode: decodeEvent },
       observer,
       isOutage: isDatabaseAway,

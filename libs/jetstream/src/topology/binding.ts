@@ -6,7 +6,7 @@ import {
   type PermissionViolationError,
 } from '@nats-io/transport-node';
 import { setImmediate } from 'node:timers/promises';
-import { ATTEMPT_BUCKET, type JetStreamConnection } from '../connection.js';
+import { ATTEMPT_BUCKET, BIND_KEY, type JetStreamConnection } from '../connection.js';
 import type { ConsumerPlan } from '../server/routes.js';
 import { TopologyUnavailableError } from './topology-errors.js';
 
@@ -45,7 +45,7 @@ export class Binding {
 
   /** @throws TopologyUnavailableError when the bucket that counts attempts is missing or not permitted */
   async requireAttempts(): Promise<void> {
-    const key = `$KV.${ATTEMPT_BUCKET}.bind`;
+    const key = `$KV.${ATTEMPT_BUCKET}.${BIND_KEY}`;
     await this.requireStream(key);
     const answer = await this.ask(`$JS.API.DIRECT.GET.KV_${ATTEMPT_BUCKET}.${key}`, '');
     if (answer.headers?.code === NO_RESPONDERS) {

@@ -66,6 +66,7 @@ const judges: Partial<Record<keyof StreamSettings, Judge>> = {
       : ['needs-migration', `${text}; a publish that is repeated later than that is stored twice`];
   },
   allow_atomic: () => ['safe', 'allows atomic batches'],
+  allow_direct: () => ['safe', 'allows direct reads'],
 };
 
 function judgeUnknown(): Verdict {

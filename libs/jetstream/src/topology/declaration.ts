@@ -26,12 +26,38 @@ export interface ServiceDeclaration {
   readonly controllers: readonly Type[];
   /** Options of handlers it takes from configuration. */
   readonly handlers?: HandlerOverrides;
+  /** Subjects of the events it publishes. */
+  readonly publishes?: readonly string[];
+  /** Streams that it alone writes, beside those of events. */
+  readonly storage?: (circumstances: StorageCircumstances) => OwnStorage;
+  /** Whether it dead-letters what the server gave up on where services only bind. One service of a system is enough. */
+  readonly sweepsAdvisories?: boolean;
+}
+
+/** What the streams of a service may depend on. */
+export interface StorageCircumstances {
+  readonly replicas: number;
+  readonly now: Date;
+  /** Variables that the service reads. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** What a service keeps beside events. */
+export interface OwnStorage {
+  readonly streams: readonly StreamSettings[];
+  /** True for the name of a stream that nothing is written to any more, and that the server is to keep as it is. */
+  readonly isOver?: (stream: string) => boolean;
+  /** Subjects it publishes on for it, the server's own included, and those on which it must not. */
+  readonly publish: readonly string[];
+  readonly mustNotPublish?: readonly string[];
 }
 
 /** Streams and durable consumers as the code wants them. */
 export interface TopologyDeclaration {
   readonly streams: readonly StreamSettings[];
   readonly consumers: readonly ConsumerSettings[];
+  /** True for the name of a stream that is to be sealed, if it exists. @default none */
+  readonly isOver?: (stream: string) => boolean;
 }
 
 /**
@@ -45,18 +71,28 @@ export function plansOf(
   return planConsumers(controllers.flatMap(registrationsOf), streams, handlers);
 }
 
-/** Everything that several services want of the server together. Needs no broker. */
+/**
+ * Everything that several services want of the server together. Needs no broker.
+ * @param defaults with what the services' own streams depend on: now, and variables of the environment
+ */
 export function declareTopology(
   services: readonly ServiceDeclaration[],
   streams: readonly StreamDefinition[],
-  defaults: StreamDefaults,
+  defaults: StreamDefaults & Partial<StorageCircumstances>,
 ): TopologyDeclaration {
+  const storages = services.flatMap(({ storage }) =>
+    storage ? [storage({ now: new Date(), environment: {}, ...defaults })] : [],
+  );
   const plans = services.flatMap((service) => plansOf(service, streams));
   const all = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan))];
   if (plans.length > 0) all.push(...streams.map((stream) => sweeperPlan(stream)));
   // A consumer that belongs to one process comes and goes with it.
   const durables = all.filter(({ options }) => !isEphemeral(options));
-  return { streams: streamSettings(streams, defaults), consumers: durables.map(consumerSettings) };
+  return {
+    streams: [...streamSettings(streams, defaults), ...storages.flatMap((storage) => storage.streams)],
+    consumers: durables.map(consumerSettings),
+    isOver: (stream) => storages.some(({ isOver }) => isOver?.(stream) ?? false),
+  };
 }
 
 /** What the server is told of the durable of a plan. */

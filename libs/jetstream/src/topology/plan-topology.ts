@@ -27,10 +27,11 @@ export interface ApplyOptions {
 /** Says what would change on the server; changes nothing. */
 export async function planTopology(
   manager: JetStreamManager,
-  { streams, consumers }: TopologyDeclaration,
+  { streams, consumers, isOver }: TopologyDeclaration,
 ): Promise<TopologyChange[]> {
   const changes: TopologyChange[] = [];
   for (const wanted of streams) changes.push(...(await planStream(manager, wanted)));
+  if (isOver) changes.push(...(await planSeals(manager, isOver)));
   for (const wanted of consumers) changes.push(...(await planConsumer(manager, wanted)));
   return changes;
 }
@@ -42,7 +43,7 @@ export async function planTopology(
  */
 export async function applyTopology(
   manager: JetStreamManager,
-  { streams, consumers }: TopologyDeclaration,
+  { streams, consumers, isOver }: TopologyDeclaration,
   { migrates = false }: ApplyOptions = {},
 ): Promise<TopologyChange[]> {
   const isAllowed = (change: TopologyChange) =>
@@ -53,12 +54,36 @@ export async function applyTopology(
     await changeStream(manager, wanted, changes);
     applied.push(...changes);
   }
+  for (const change of isOver ? await planSeals(manager, isOver) : []) {
+    await manager.streams.update(change.stream, valuesOf([change]));
+    applied.push(change);
+  }
   for (const wanted of consumers) {
     const changes = (await planConsumer(manager, wanted)).filter(isAllowed);
     await changeConsumer(manager, wanted, changes);
     applied.push(...changes);
   }
   return applied;
+}
+
+async function planSeals(
+  manager: JetStreamManager,
+  isOver: (stream: string) => boolean,
+): Promise<TopologyChange[]> {
+  const changes: TopologyChange[] = [];
+  for await (const { config } of manager.streams.list()) {
+    if (config.sealed || !isOver(config.name)) continue;
+    changes.push({
+      class: 'safe',
+      action: 'update',
+      stream: config.name,
+      field: 'sealed',
+      actual: false,
+      wanted: true,
+      description: `stream ${config.name} is sealed; nothing in it can change any more`,
+    });
+  }
+  return changes;
 }
 
 /** Lists what differs for one stream. */

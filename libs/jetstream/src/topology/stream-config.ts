@@ -1,10 +1,13 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { ATTEMPT_BUCKET, ATTEMPT_TTL_MS } from '../connection.js';
 import { deadLetterStream, type StreamDefinition, type StreamLimits } from './stream-definition.js';
 
 const DUPLICATE_WINDOW_MS = 2 * 60_000;
 /** A process that crashed between the copy and the ack repeats the copy; this window makes it the same one. */
 const DEAD_LETTER_DUPLICATE_WINDOW_MS = 60 * 60_000;
+/** First server API level that reads several messages for one request (2.11). */
+const BATCH_GET_API_LEVEL = 1;
 /** First server API level that knows atomic batches (2.12). */
 const ATOMIC_BATCH_API_LEVEL = 2;
 
@@ -44,7 +47,7 @@ export interface StreamDefaults {
   readonly apiLevel: number;
 }
 
-/** Settings of each stream, its dead-letter stream, and the two streams of the library. */
+/** Settings of each stream, its dead-letter stream, and the streams of the library. */
 export function streamSettings(
   definitions: readonly StreamDefinition[],
   { replicas, limits, apiLevel }: StreamDefaults,
@@ -59,6 +62,8 @@ export function streamSettings(
           ...definition.limits,
         }),
         ...(apiLevel >= ATOMIC_BATCH_API_LEVEL ? { allow_atomic: true } : {}),
+        // Its publisher looks up what it holds without a consumer, which it need not be allowed to create.
+        ...(apiLevel >= BATCH_GET_API_LEVEL ? { allow_direct: true } : {}),
       },
       settings(
         deadLetterStream(definition.name),
@@ -68,7 +73,24 @@ export function streamSettings(
     ]),
     settings(ADVISORY_STREAM.name, ADVISORY_STREAM.subjects, DUPLICATE_WINDOW_MS),
     settings(OPERATIONS_STREAM.name, OPERATIONS_STREAM.subjects, DUPLICATE_WINDOW_MS),
+    attemptSettings(replicas),
   ];
+}
+
+/** The bucket that counts attempts, as the client creates it. */
+function attemptSettings(replicas: number): StreamSettings {
+  return {
+    name: `KV_${ATTEMPT_BUCKET}`,
+    subjects: [`$KV.${ATTEMPT_BUCKET}.>`],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.New,
+    max_msgs_per_subject: 1,
+    max_age: nanos(ATTEMPT_TTL_MS),
+    num_replicas: replicas,
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+  };
 }
 
 function common(

@@ -11,7 +11,7 @@ import { streamSettings } from './stream-config.js';
 import { toPosition } from './survey.js';
 import { TopologyMismatchError } from './topology-errors.js';
 
-type Wanted = Pick<ResolvedJetStreamOptions, 'streams' | 'replicas' | 'limits' | 'topology'>;
+type Wanted = Pick<ResolvedJetStreamOptions, 'streams' | 'replicas' | 'limits' | 'topology' | 'publishes'>;
 
 /** A plan and the name its consumer has on the server. */
 export interface LocatedConsumer {
@@ -34,10 +34,16 @@ export class Topology {
     this.binding = new Binding(connection);
   }
 
-  /** Creates each stream, its dead-letter stream and the library's own where they are missing. */
+  /**
+   * Creates each stream, its dead-letter stream and the library's own where they are missing.
+   * @throws TopologyUnavailableError in `bind` mode, when it may not publish what it says it publishes
+   */
   async ensureStreams(): Promise<void> {
-    if (this.wanted.topology === 'bind') return;
-    const { streams, ...defaults } = this.wanted;
+    const { streams, topology, publishes, ...defaults } = this.wanted;
+    if (topology === 'bind') {
+      await Promise.all(publishes.map((subject) => this.binding.requireStream(subject)));
+      return;
+    }
     const manager = await this.connection.manager();
     const { api } = await manager.getAccountInfo();
     for (const settings of streamSettings(streams, { ...defaults, apiLevel: api.level ?? 0 })) {
