@@ -22,9 +22,8 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: declaration.name,
+          ...declaration,
           config,
-          schema: declaration.schema,
           migrations: [CreateAuditSegments1763900000002],
         }),
       ],
@@ -48,7 +47,7 @@ function segmentStore(config: Config): FactoryProvider<SegmentStore> {
     useFactory: (connection: JetStreamConnection) =>
       config.AUDIT_STORE === 's3'
         ? new S3SegmentStore(s3Options(config))
-        : new NatsSegmentStore(connection, config.STREAM_REPLICAS),
+        : new NatsSegmentStore(connection, provisioning(config)),
   };
 }
 
@@ -70,7 +69,11 @@ function chainHeads(config: Config): FactoryProvider<ChainHeads> {
     useFactory: (connection: JetStreamConnection, publisher: JetStreamPublisher) =>
       ChainHeads.open(connection, publisher, {
         key: loadSigningKey(config.AUDIT_SIGNING_KEY_FILE),
-        replicas: config.STREAM_REPLICAS,
+        ...provisioning(config),
       }),
   };
+}
+
+function provisioning({ STREAM_REPLICAS, JETSTREAM_TOPOLOGY }: Config) {
+  return { replicas: STREAM_REPLICAS, onlyBinds: JETSTREAM_TOPOLOGY === 'bind' };
 }

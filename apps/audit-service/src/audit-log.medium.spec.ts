@@ -95,7 +95,7 @@ describe('the audit log', () => {
     publisher = new JetStreamPublisher(connection, { settled: () => undefined, published: () => undefined });
     heads = await ChainHeads.open(connection, publisher, { key: newKey(), replicas: 1 });
     segments = new SegmentsRepository(dataSource);
-    store = new NatsSegmentStore(connection, 1);
+    store = new NatsSegmentStore(connection, { replicas: 1 });
   });
 
   beforeEach(() => {
@@ -270,13 +270,21 @@ describe('the audit log', () => {
     expect(await store.read('audit-nowhere/any.ndjson')).toBeUndefined();
     const other = await JetStreamConnection.open({ servers: natsUrl() }, 1);
     await other.nc.close();
-    await expect(new NatsSegmentStore(other, 1).read('audit-nowhere/any.ndjson')).rejects.toThrow(/closed/i);
+    await expect(
+      new NatsSegmentStore(other, { replicas: 1 }).read('audit-nowhere/any.ndjson'),
+    ).rejects.toThrow(/closed/i);
   });
 
   it('seals the bucket of a day that is over, which then refuses changes', async () => {
     const days = ['2001-01-01', '2001-01-02'];
-    const yesterday = new NatsSegmentStore(connection, 1, () => new Date(`${days[0]}T23:59:59Z`));
-    const today = new NatsSegmentStore(connection, 1, () => new Date(`${days[1]}T00:00:00Z`));
+    const yesterday = new NatsSegmentStore(connection, {
+      replicas: 1,
+      now: () => new Date(`${days[0]}T23:59:59Z`),
+    });
+    const today = new NatsSegmentStore(connection, {
+      replicas: 1,
+      now: () => new Date(`${days[1]}T00:00:00Z`),
+    });
     const name = `${stream}/1.ndjson`;
     const location = await yesterday.write(name, Buffer.from('kept\n'));
     await today.write(name, Buffer.from('new\n'));

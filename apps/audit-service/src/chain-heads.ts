@@ -1,11 +1,15 @@
-import { DiscardPolicy, JetStreamApiError, StorageType } from '@nats-io/jetstream';
-import type { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
+import { JetStreamApiError, type JetStreamManager, type NextMsgRequest } from '@nats-io/jetstream';
+import {
+  TopologyUnavailableError,
+  type JetStreamConnection,
+  type JetStreamPublisher,
+} from '@slipstream/jetstream';
 import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { HEAD_SUBJECT, HEADS_STREAM, headsStream } from './audit-storage.js';
 
-const HEADS_STREAM = 'AUDIT_HEADS';
-const SUBJECT_PREFIX = 'audit.heads.';
+const SUBJECT_PREFIX = `${HEAD_SUBJECT}.`;
 const STREAM_NAME_IN_USE = 10_058;
-const PAGE = 1_000;
+const STREAM_NOT_FOUND = 10_059;
 
 /** Where the log of a stream ended at some time. */
 export interface ChainHead {
@@ -42,27 +46,18 @@ export class ChainHeads {
     this.publicKey = createPublicKey(key);
   }
 
-  /** Creates the stream of heads where it is missing. */
+  /**
+   * Creates the stream of heads where it is missing, unless it only binds.
+   * @throws TopologyUnavailableError when it only binds and the stream is missing
+   */
   static async open(
     connection: HeadConnection,
     publisher: Pick<JetStreamPublisher, 'publish'>,
-    { key, replicas }: { key: KeyObject; replicas: number },
+    { key, replicas, onlyBinds = false }: { key: KeyObject; replicas: number; onlyBinds?: boolean },
   ): Promise<ChainHeads> {
     const manager = await connection.manager();
-    try {
-      await manager.streams.add({
-        name: HEADS_STREAM,
-        subjects: [`${SUBJECT_PREFIX}*`],
-        storage: StorageType.File,
-        discard: DiscardPolicy.New,
-        num_replicas: replicas,
-        deny_delete: true,
-        deny_purge: true,
-      });
-    } catch (error) {
-      // It is there, with settings an operator chose.
-      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NAME_IN_USE) throw error;
-    }
+    if (onlyBinds) await requireStream(manager);
+    else await createStream(manager, replicas);
     return new ChainHeads(connection, publisher, key);
   }
 
@@ -89,16 +84,14 @@ export class ChainHeads {
 
   /** Every head of a stream's log, the oldest first. */
   async *all(stream: string): AsyncIterable<AnchoredHead> {
-    const filter = `${SUBJECT_PREFIX}${stream}`;
-    const consumer = await this.connection.client.consumers.get(HEADS_STREAM, { filter_subjects: filter });
-    let left = (await consumer.info()).num_pending;
-    while (left > 0) {
-      const before = left;
-      for await (const message of await consumer.fetch({ max_messages: Math.min(left, PAGE) })) {
-        left--;
-        yield this.read(message.data);
-      }
-      if (left === before) throw new Error(`the heads of ${stream} cannot be read; ${left} are missing`);
+    const manager = await this.connection.manager();
+    // One by one, because a consumer is more than this service may create. There are as many heads as segments.
+    for (let sequence = 1; ;) {
+      const request = { seq: sequence, next_by_subj: `${SUBJECT_PREFIX}${stream}` } satisfies NextMsgRequest;
+      const message = await manager.streams.getMessage(HEADS_STREAM, request);
+      if (!message) return;
+      yield this.read(message.data);
+      sequence = message.seq + 1;
     }
   }
 
@@ -120,4 +113,27 @@ export class ChainHeads {
     const { state } = await manager.streams.info(HEADS_STREAM, { subjects_filter: `${SUBJECT_PREFIX}*` });
     return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(SUBJECT_PREFIX.length));
   }
+}
+
+async function requireStream(manager: JetStreamManager): Promise<void> {
+  try {
+    await manager.streams.info(HEADS_STREAM);
+  } catch (cause) {
+    if (!hasCode(cause, STREAM_NOT_FOUND)) throw cause;
+    const problem = `there is no stream ${HEADS_STREAM}; create it with "slipstream streams apply"`;
+    throw new TopologyUnavailableError(problem, undefined, { cause });
+  }
+}
+
+async function createStream(manager: JetStreamManager, replicas: number): Promise<void> {
+  try {
+    await manager.streams.add(headsStream(replicas));
+  } catch (error) {
+    // It is there, with settings an operator chose.
+    if (!hasCode(error, STREAM_NAME_IN_USE)) throw error;
+  }
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return error instanceof JetStreamApiError && error.code === code;
 }

@@ -1,13 +1,17 @@
 import type { ServiceDeclaration } from '@slipstream/jetstream';
 import { inboxLedger, type LedgerDeclaration, type ServiceOptions } from '@slipstream/service';
 import { placeOf } from './audit-record.js';
+import { auditStorage } from './audit-storage.js';
 import { RecordingController } from './recording.controller.js';
 
-/** What this service handles: for its module, and for tools that describe it without running it. */
+/** What this service handles and keeps: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'audit-service',
   schema: 'audit',
   controllers: [RecordingController],
+  storage: auditStorage,
+  // It reads every stream anyway, and may write dead letters of each.
+  sweepsAdvisories: true,
   ledgers: Object.fromEntries(
     ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
       durable,

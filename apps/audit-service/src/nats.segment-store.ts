@@ -1,12 +1,19 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamApiError, type NextMsgRequest } from '@nats-io/jetstream';
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import { Logger } from '@nestjs/common';
-import type { JetStreamConnection } from '@slipstream/jetstream';
+import { TopologyUnavailableError, type JetStreamConnection } from '@slipstream/jetstream';
+import { bucketOf } from './audit-storage.js';
 import { SegmentStore } from './segment-store.js';
 
 const BUCKET_PREFIX = 'audit-';
-const READ_TIMEOUT_MS = 10_000;
 const STREAM_NOT_FOUND = 10_059;
+
+export interface NatsSegmentStoreOptions {
+  readonly replicas: number;
+  /** Buckets are created and sealed by somebody else. @default false */
+  readonly onlyBinds?: boolean;
+  readonly now?: () => Date;
+}
 
 /** A bucket of the NATS Object Store for each UTC day. Buckets of days gone by are sealed: the server refuses all change. */
 export class NatsSegmentStore extends SegmentStore {
@@ -16,15 +23,14 @@ export class NatsSegmentStore extends SegmentStore {
 
   constructor(
     private readonly connection: Pick<JetStreamConnection, 'client' | 'manager'>,
-    private readonly replicas: number,
-    private readonly now: () => Date = () => new Date(),
+    private readonly options: NatsSegmentStoreOptions,
   ) {
     super();
     this.manager = new Objm(connection.client);
   }
 
   async write(name: string, content: Buffer): Promise<string> {
-    const bucket = `${BUCKET_PREFIX}${this.now().toISOString().slice(0, 10)}`;
+    const bucket = bucketOf(this.options.now?.() ?? new Date());
     const objects = await this.today(bucket);
     await objects.putBlob({ name }, content);
     return `${bucket}/${name}`;
@@ -32,46 +38,52 @@ export class NatsSegmentStore extends SegmentStore {
 
   async read(location: string): Promise<Buffer | undefined> {
     const [bucket = '', ...name] = location.split('/');
-    const objects = await this.find(bucket);
-    if (!objects) return undefined;
-    const { promise: timeout, reject } = Promise.withResolvers<never>();
-    // The client waits for ever for chunks that are gone.
-    const timer = setTimeout(() => reject(new Error('timed out')), READ_TIMEOUT_MS);
     try {
-      const content = await Promise.race([objects.getBlob(name.join('/')), timeout]);
-      return content ? Buffer.from(content) : undefined;
-    } catch {
-      // An outage is no proof of a missing segment: this throws while the server is away.
-      await this.find(bucket);
-      return undefined;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  private async find(bucket: string): Promise<ObjectStore | undefined> {
-    try {
-      const manager = await this.connection.manager();
-      await manager.streams.info(`OBJ_${bucket}`);
-      return await this.manager.open(bucket, false);
+      return await this.readObject(bucket, name.join('/'));
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
       throw error;
     }
   }
 
+  /** Chunk by chunk: the client reads through a consumer, which is more than this service may create. */
+  private async readObject(bucket: string, name: string): Promise<Buffer | undefined> {
+    const info = await (await this.manager.open(bucket, false)).info(name);
+    if (!info || info.deleted) return undefined;
+    const { streams } = await this.connection.manager();
+    const chunks: Uint8Array[] = [];
+    for (let sequence = 1; chunks.length < info.chunks;) {
+      const request = { seq: sequence, next_by_subj: `$O.${bucket}.C.${info.nuid}` } satisfies NextMsgRequest;
+      const chunk = await streams.getMessage(`OBJ_${bucket}`, request);
+      if (!chunk) return undefined;
+      chunks.push(chunk.data);
+      sequence = chunk.seq + 1;
+    }
+    return Buffer.concat(chunks);
+  }
+
   private today(bucket: string): Promise<ObjectStore> {
     const known = this.open.get(bucket);
     if (known) return known;
     this.open.clear();
-    const opened = this.manager.create(bucket, { replicas: this.replicas });
+    const { onlyBinds = false, replicas } = this.options;
+    const opened = onlyBinds ? this.bind(bucket) : this.manager.create(bucket, { replicas });
     this.open.set(bucket, opened);
     // A bucket that could not be opened is tried again by the next segment.
     opened.then(
-      () => this.sealBefore(bucket),
+      () => (onlyBinds ? undefined : this.sealBefore(bucket)),
       () => this.open.delete(bucket),
     );
     return opened;
+  }
+
+  private async bind(bucket: string): Promise<ObjectStore> {
+    try {
+      return await this.manager.open(bucket);
+    } catch (cause) {
+      const problem = `the bucket ${bucket} cannot be opened; "slipstream streams apply" creates those of the next days`;
+      throw new TopologyUnavailableError(problem, undefined, { cause });
+    }
   }
 
   /** A process whose clock still has the day before cannot write there any more and tries again, then in the new day. */

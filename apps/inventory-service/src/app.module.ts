@@ -15,9 +15,8 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: declaration.name,
+          ...declaration,
           config,
-          schema: declaration.schema,
           migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         outboxModule(config),

@@ -21,9 +21,8 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: declaration.name,
+          ...declaration,
           config,
-          schema: declaration.schema,
           acceptsWithoutBroker: true,
           migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),

@@ -1,13 +1,17 @@
+import { orderCancelledV1, orderConfirmedV1, orderCreatedV1, orderCreatedV2 } from '@slipstream/contracts';
 import type { ServiceDeclaration } from '@slipstream/jetstream';
 import type { LedgerDeclaration, ServiceOptions } from '@slipstream/service';
 import { IntakeController } from './intake.controller.js';
 import { SettlementController } from './settlement.controller.js';
 
-/** What this service handles: for its module, and for tools that describe it without running it. */
+/** What this service handles and publishes: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'order-service',
   schema: 'orders',
   controllers: [IntakeController, SettlementController],
+  publishes: [orderCancelledV1, orderConfirmedV1, orderCreatedV1, orderCreatedV2].map(
+    ({ subject }) => subject,
+  ),
   ledgers: {
     // What this service published itself never comes to the inbox.
     'order-intake': {

@@ -23,9 +23,8 @@ export class AppModule {
       module: AppModule,
       imports: [
         ServiceModule.forRoot({
-          name: declaration.name,
+          ...declaration,
           config,
-          schema: declaration.schema,
           migrations: [
             ...outboxMigrations,
             CreatePayments1763700000002,

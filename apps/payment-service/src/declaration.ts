@@ -1,12 +1,14 @@
+import { paymentCompletedV1, paymentFailedV1, paymentRefundedV1 } from '@slipstream/contracts';
 import type { ServiceDeclaration } from '@slipstream/jetstream';
 import type { LedgerDeclaration, ServiceOptions } from '@slipstream/service';
 import { PaymentsController } from './payments.controller.js';
 
-/** What this service handles: for its module, and for tools that describe it without running it. */
+/** What this service handles and publishes: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'payment-service',
   schema: 'payments',
   controllers: [PaymentsController],
+  publishes: [paymentCompletedV1, paymentFailedV1, paymentRefundedV1].map(({ subject }) => subject),
   ledgers: {
     // The row of an order is its inbox: it shows that the order came, and that its cancellation did.
     'payment-orders': {
