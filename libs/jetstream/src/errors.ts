@@ -42,6 +42,14 @@ export class UnroutableMessageError extends TerminalError {
   override readonly code = 'JS_UNROUTABLE';
 }
 
+/**
+ * The message is an answer of the server to a request that named this subject as the one to answer to. Whoever may read
+ * messages of its own can so have them stored where it may not publish.
+ */
+export class ServerAnswerError extends TerminalError {
+  override readonly code = 'JS_SERVER_ANSWER';
+}
+
 /** The handler asked for the dead-letter stream through `context.deadLetter(reason)`. */
 export class DeadLetterRequestedError extends TerminalError {
   override readonly code = 'JS_DEAD_LETTER_REQUESTED';

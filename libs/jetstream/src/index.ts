@@ -118,6 +118,7 @@ export {
   OutageError,
   RetryableError,
   RetryRequestedError,
+  ServerAnswerError,
   TerminalError,
   UndecodableMessageError,
   UnknownDurableError,

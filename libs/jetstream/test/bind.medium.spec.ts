@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Controller, Logger, type INestApplication } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
@@ -161,6 +161,25 @@ describe('a service that only binds', () => {
         return info.num_ack_pending === 0 && info.num_pending === 0;
       }),
     );
+  });
+
+  it('dead-letters what the server was made to send where the service may not publish', async () => {
+    await serve(permissions(stream));
+    await provision();
+    await start();
+    const user = { user: 'service', pass: 'service', inboxPrefix: '_INBOX_service' };
+    const intruder = await connect({ servers: server?.url, ...user });
+    await jetstream(intruder).publish('$KV.slipstream_attempts.forged', '"forged"');
+    const stored = '$JS.API.DIRECT.GET.KV_slipstream_attempts.$KV.slipstream_attempts.forged';
+    intruder.publish(stored, '', { reply: stream.subject('in') });
+    await waitFor('the dead letter', async () => {
+      const letter = await asAdmin((manager) =>
+        manager.streams.getMessage(`${stream.name}_DLQ`, { last_by_subj: stream.deadLetterSubject }),
+      );
+      return letter?.header.get('dead-letter-code') === 'JS_SERVER_ANSWER';
+    });
+    expect(handled).toEqual([]);
+    await intruder.close();
   });
 
   it('leaves nothing behind by looking', async () => {

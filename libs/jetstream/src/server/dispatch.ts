@@ -7,6 +7,7 @@ import {
   HandlerTimeoutError,
   OutageError,
   RetryableError,
+  ServerAnswerError,
   UndecodableMessageError,
   UnroutableMessageError,
 } from '../errors.js';
@@ -21,6 +22,8 @@ import { Watchdog } from './watchdog.js';
 
 /** Starts beyond `maxDeliver` that a message gets before it counts as one that kills its process. */
 const CRASH_ALLOWANCE = 3;
+/** In what the server answers with when it was asked for a message of a stream, and in nothing that is published. */
+const ANSWER_HEADER = 'Nats-Stream';
 
 /** Calls a Nest handler and resolves when it, and the stream it may have returned, completed. */
 export type InvokeHandler = (
@@ -71,6 +74,7 @@ export class Dispatcher {
         attempt.outcome = IGNORED;
         return attempt;
       }
+      if (!this.plan.options.raw) assertPublished(message);
       attempt.decoded = this.decode(message);
       context.identify(attempt.decoded.messageId);
       this.refuse(attempt);
@@ -183,6 +187,14 @@ export class Dispatcher {
       );
     }
   }
+}
+
+/** Permissions bind those who publish, and not the server, which sends an answer to any subject a request names. */
+function assertPublished(message: Msg): void {
+  if (!readHeaders(message)?.has(ANSWER_HEADER)) return;
+  throw new ServerAnswerError(
+    'this is an answer of the server that somebody had sent here, and was published by nobody; find out whose it is',
+  );
 }
 
 /**
