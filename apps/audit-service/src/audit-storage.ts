@@ -45,7 +45,6 @@ export function auditStorage({ replicas, now, environment }: StorageCircumstance
     },
     publish: [
       `${HEAD_SUBJECT}.*`,
-      `$JS.API.STREAM.INFO.${HEADS_STREAM}`,
       // A bucket's name is one token, and a new one each day, so none can be named here.
       '$O.*.C.>',
       '$O.*.M.>',

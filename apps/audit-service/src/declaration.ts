@@ -11,7 +11,7 @@ export const declaration = {
   controllers: [RecordingController],
   storage: auditStorage,
   // It reads every stream anyway, and may write dead letters of each.
-  sweepsAdvisories: true,
+  overseesStreams: true,
   ledgers: Object.fromEntries(
     ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
       durable,

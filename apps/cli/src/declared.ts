@@ -2,8 +2,12 @@ import { readEnvironment } from '@slipstream/bootstrap';
 import { streams } from '@slipstream/contracts';
 import {
   declareTopology,
+  operatorPermissions,
   plansOf,
+  provisionerPermissions,
+  servicePermissions,
   type ConsumerPlan,
+  type Permissions,
   type ServiceDeclaration,
   type TopologyDeclaration,
 } from '@slipstream/jetstream';
@@ -15,7 +19,15 @@ import { declaration as orderService } from '../../order-service/src/declaration
 import { declaration as paymentService } from '../../payment-service/src/declaration.js';
 
 /** Every service of this repository that handles messages. */
-export const services = [orderService, paymentService, inventoryService, auditService];
+export const services: readonly (ServiceDeclaration & { readonly schema: string })[] = [
+  orderService,
+  paymentService,
+  inventoryService,
+  auditService,
+];
+
+/** Permissions are the same for older servers, which ignore what they do not know. */
+const NEWEST_API_LEVEL = 2;
 
 type DeclaredService = ServiceDeclaration & LedgerDeclaration & { readonly schema: string };
 
@@ -45,4 +57,14 @@ export function declareSystem(apiLevel: number): TopologyDeclaration {
     apiLevel,
     environment: process.env,
   });
+}
+
+/** What each role may do on the server: the services, the job that runs `streams apply`, and operators. */
+export function permissionsOfRoles(): Map<string, Permissions> {
+  const all = declareTopology(services, streams, { replicas: 1, apiLevel: NEWEST_API_LEVEL });
+  return new Map([
+    ...services.map((service) => [service.name, servicePermissions(service, streams)] as const),
+    ['provisioner', provisionerPermissions('provisioner', all)],
+    ['operator', operatorPermissions('operator', all, streams)],
+  ]);
 }

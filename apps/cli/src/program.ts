@@ -5,6 +5,7 @@ import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDescribeCommand } from './commands/describe.js';
 import { addInboxCommands } from './commands/inbox.js';
 import { addOutboxCommands } from './commands/outbox.js';
+import { addPermissionsCommand } from './commands/permissions.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addStreamCommands } from './commands/streams.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -38,6 +39,7 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addStreamCommands(program, run);
   addConsumerCommands(program, run);
   addDescribeCommand(program, run);
+  addPermissionsCommand(program, run);
   addDeadLetterCommands(program, run);
   addReplayCommand(program, run);
   addOutboxCommands(program, run);

@@ -79,7 +79,10 @@ export interface JetStreamOptions {
   readonly shutdownTimeoutMs?: number;
 }
 
-export interface ResolvedJetStreamOptions extends Required<JetStreamOptions> {}
+type Optional = 'credentials' | 'publishes';
+
+export interface ResolvedJetStreamOptions
+  extends Required<Omit<JetStreamOptions, Optional>>, Pick<JetStreamOptions, Optional> {}
 
 /** The server's limit. */
 const MOST_REPLICAS = 5;
@@ -99,11 +102,9 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
   return {
     ...options,
     version: options.version ?? '0.0.0',
-    credentials: options.credentials ?? {},
     replicas: options.replicas ?? 1,
     limits: options.limits ?? {},
     topology: options.topology ?? 'ensure',
-    publishes: options.publishes ?? [],
     sweepsAdvisories: options.sweepsAdvisories ?? options.topology !== 'bind',
     codec: options.codec ?? jsonCodec,
     observer: options.observer ?? SILENT,

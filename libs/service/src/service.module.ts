@@ -30,7 +30,7 @@ import {
 import { DataSource } from 'typeorm';
 import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
 
-type Declared = 'name' | 'publishes' | 'sweepsAdvisories';
+type Declared = 'name' | 'publishes' | 'overseesStreams';
 
 export interface ServiceOptions
   extends Pick<PostgresOptions, 'schema' | 'migrations'>, Pick<ServiceDeclaration, Declared> {
@@ -88,7 +88,7 @@ function translateDatabaseError(error: unknown): unknown {
   });
 }
 
-function transport({ name: service, config, publishes, sweepsAdvisories }: ServiceOptions): DynamicModule {
+function transport({ name: service, config, publishes, overseesStreams }: ServiceOptions): DynamicModule {
   return JetStreamModule.forRootAsync({
     inject: [MessageObserver],
     useFactory: (observer: MessageObserver) => ({
@@ -105,7 +105,7 @@ function transport({ name: service, config, publishes, sweepsAdvisories }: Servi
       limits: { maxAgeMs: config.STREAM_MAX_AGE, maxBytes: config.STREAM_MAX_BYTES },
       topology: config.JETSTREAM_TOPOLOGY,
       ...(publishes ? { publishes } : {}),
-      ...(sweepsAdvisories ? { sweepsAdvisories } : {}),
+      ...(overseesStreams ? { sweepsAdvisories: true } : {}),
       codec: { decode: decodeEvent },
       observer,
       isOutage: isDatabaseAway,

@@ -30,8 +30,11 @@ export interface ServiceDeclaration {
   readonly publishes?: readonly string[];
   /** Streams that it alone writes, beside those of events. */
   readonly storage?: (circumstances: StorageCircumstances) => OwnStorage;
-  /** Whether it dead-letters what the server gave up on where services only bind. One service of a system is enough. */
-  readonly sweepsAdvisories?: boolean;
+  /**
+   * Whether it looks after all streams where services only bind: dead-letters what the server gave up on, and sees how far
+   * every consumer is. One service of a system is enough.
+   */
+  readonly overseesStreams?: boolean;
 }
 
 /** What the streams of a service may depend on. */

@@ -4,7 +4,7 @@ import { sweeperPlan } from '../server/advisory-sweeper.js';
 import { serverPlans } from '../server/keyed-plan.js';
 import { redrivePlan } from '../server/redrive.js';
 import type { ConsumerPlan } from '../server/routes.js';
-import { matches } from '../subject.js';
+import { covers, matches } from '../subject.js';
 import { plansOf, type ServiceDeclaration, type TopologyDeclaration } from './declaration.js';
 import { deadLetterStream, type StreamDefinition } from './stream-definition.js';
 
@@ -36,20 +36,21 @@ export function servicePermissions(
   streams: readonly StreamDefinition[],
 ): Permissions {
   const plans = plansOf(service, streams).filter(({ options }) => !isEphemeral(options));
-  const sweeps = service.sweepsAdvisories ? streams.map((stream) => sweeperPlan(stream)) : [];
+  const sweeps = service.overseesStreams ? streams.map((stream) => sweeperPlan(stream)) : [];
+  const read = service.overseesStreams ? streams : plans.map(({ stream }) => stream);
   const consumers = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan)), ...sweeps];
   const storage = service.storage?.({ replicas: 1, now: new Date(), environment: {} });
   return {
     publish: {
       allow: distinct([
         ...(service.publishes ?? []),
-        ...plans.map(({ stream }) => stream.deadLetterSubject),
+        ...read.map(({ deadLetterSubject }) => deadLetterSubject),
         ...consumers.flatMap(consuming),
         ...plans.flatMap(serverPlans).map((plan) => `${API}.CONSUMER.INFO.${nameOf(plan)}`),
-        ...plans.flatMap(counting),
+        ...[...plans, ...sweeps].flatMap(counting),
         ...(plans.length > 0 ? counted(BIND_KEY) : []),
         ...publishing(service, streams),
-        ...(service.sweepsAdvisories ? streams.map(({ name }) => `${API}.STREAM.MSG.GET.${name}`) : []),
+        ...(service.overseesStreams ? overseeing(streams) : []),
         ...(storage?.publish ?? []),
       ]),
       ...(storage?.mustNotPublish ? { deny: distinct(storage.mustNotPublish) } : {}),
@@ -146,6 +147,14 @@ function publishing({ publishes = [] }: ServiceDeclaration, streams: readonly St
   ];
 }
 
+function overseeing(streams: readonly StreamDefinition[]): string[] {
+  const reading = streams.map(({ name }) => `${API}.STREAM.MSG.GET.${name}`);
+  return [...reading, `${API}.STREAM.INFO.*`, `${API}.CONSUMER.LIST.*`];
+}
+
+/** Without those that another one covers. */
 function distinct(subjects: readonly string[]): string[] {
-  return [...new Set(subjects)].toSorted();
+  const all = [...new Set(subjects)];
+  const isCovered = (subject: string) => all.some((other) => other !== subject && covers(other, subject));
+  return all.filter((subject) => !isCovered(subject)).toSorted();
 }

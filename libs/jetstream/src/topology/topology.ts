@@ -39,7 +39,7 @@ export class Topology {
    * @throws TopologyUnavailableError in `bind` mode, when it may not publish what it says it publishes
    */
   async ensureStreams(): Promise<void> {
-    const { streams, topology, publishes, ...defaults } = this.wanted;
+    const { streams, topology, publishes = [], ...defaults } = this.wanted;
     if (topology === 'bind') {
       await Promise.all(publishes.map((subject) => this.binding.requireStream(subject)));
       return;
