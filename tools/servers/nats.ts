@@ -16,6 +16,8 @@ export interface NatsServerOptions {
   readonly recordDir?: string;
   /** Added to the configuration, as nats-server names its options; one level deep. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** A file beside the configuration that is part of it, and the variables it reads; it says all about JetStream. */
+  readonly include?: { readonly file: string; readonly environment: Readonly<Record<string, string>> };
   /** How long recovery of a large store may take. @default 60_000 */
   readonly startTimeoutMs?: number;
   /** Gives up starting. */
@@ -33,7 +35,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Runni
     command: options.binary,
     args: ['--config', writeConfig(options)],
     cwd: storeDir,
-    env: process.env,
+    env: { ...process.env, ...options.include?.environment },
     logFile: options.logFile,
     recordDir: options.recordDir,
     stopStage: 3,
@@ -49,18 +51,19 @@ function serverName({ storeDir }: NatsServerOptions): string {
 }
 
 function writeConfig(options: NatsServerOptions): string {
-  const { port, monitorPort, storeDir, config } = options;
+  const { port, monitorPort, storeDir, config, include } = options;
   const file = join(dirname(storeDir), `nats-server-${port}.conf`);
   const { jetstream, ...rest } = config ?? {};
   const settings = {
     listen: `${HOST}:${port}`,
     ...(monitorPort && { http: `${HOST}:${monitorPort}` }),
-    jetstream: { store_dir: storeDir, ...(jetstream as object | undefined) },
+    ...(!include && { jetstream: { store_dir: storeDir, ...(jetstream as object | undefined) } }),
     ...rest,
     server_name: serverName(options),
   };
-  // The server's configuration language is a superset of JSON.
-  writeFileSync(file, JSON.stringify(settings, undefined, 2));
+  // The server's configuration language is a superset of JSON; its braces may be left out around the whole.
+  const text = JSON.stringify(settings, undefined, 2);
+  writeFileSync(file, include ? `include ${JSON.stringify(include.file)}\n${text.slice(1, -1)}` : text);
   return file;
 }
 

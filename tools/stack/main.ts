@@ -4,7 +4,7 @@ import { tryLock } from '../process/lock.mjs';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from './options.ts';
 import { Reporter } from './reporter.ts';
-import { start, type Started } from './start.ts';
+import { dataDirOf, start, type Started } from './start.ts';
 
 /** npm passes a Ctrl-C on that the terminal has sent to us already: the echo is not a second one. */
 const ECHO_MS = 500;
@@ -57,7 +57,7 @@ async function run(options: StartOptions): Promise<number> {
   try {
     started = await start(options, reporter, stopping.signal);
     reporter.line('Slipstream is ready');
-    reporter.line(`Ctrl-C stops it. Data are kept in ${relative(process.cwd(), DATA_DIR)}.`);
+    reporter.line(`Ctrl-C stops it. Data are kept in ${relative(process.cwd(), dataDirOf(options))}.`);
     await aborted(stopping.signal);
     const { stack } = started;
     reporter.line('');

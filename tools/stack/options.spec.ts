@@ -6,6 +6,7 @@ describe('npm start', () => {
     expect(parseStartOptions([], {})).toEqual({
       rate: 1,
       reset: false,
+      secure: false,
       help: false,
       portOffset: undefined,
       natsUrl: undefined,
@@ -32,6 +33,12 @@ describe('npm start', () => {
 
   it.each(['1.5', '-1', 'x', '57314'])('refuses PORT_OFFSET=%s', (PORT_OFFSET) => {
     expect(() => parseStartOptions([], { PORT_OFFSET })).toThrow(/PORT_OFFSET must be a whole number/);
+  });
+
+  it('has no secure NATS beside one that runs already', () => {
+    expect(() => parseStartOptions(['--secure'], { NATS_URL: 'nats://other:4222' })).toThrow(
+      /unset NATS_URL/,
+    );
   });
 
   it('takes an empty variable for one that is not set', () => {

@@ -5,6 +5,8 @@ export interface StartOptions {
   /** Orders per second from the producer. */
   readonly rate: number;
   readonly reset: boolean;
+  /** NATS as in production: TLS, keys, permissions. Its data are apart. */
+  readonly secure: boolean;
   readonly help: boolean;
   /** Undefined: the usual ports, or free ones where those are taken. */
   readonly portOffset: number | undefined;
@@ -22,6 +24,7 @@ export const USAGE = `Usage: npm start [-- options]
 
   --rate N    orders per second from the producer (default 1, 0 = none)
   --reset     start with fresh data
+  --secure    NATS as in production: TLS, a key for each service, narrow permissions; data of its own
   --help      show this text
 
 Environment:
@@ -31,10 +34,13 @@ Environment:
 const HIGHEST_USUAL_PORT = 8222;
 
 export function parseStartOptions(args: readonly string[], env: NodeJS.ProcessEnv): StartOptions {
-  const { rate, reset = false, help = false } = parseFlags(args);
+  const { rate, reset = false, secure = false, help = false } = parseFlags(args);
+  if (secure && env.NATS_URL)
+    throw new UsageError('--secure brings a NATS server of its own; unset NATS_URL');
   return {
     rate: parseRate(rate),
     reset,
+    secure,
     help,
     portOffset: parsePortOffset(env.PORT_OFFSET),
     natsUrl: env.NATS_URL || undefined,
@@ -48,6 +54,7 @@ function parseFlags(args: readonly string[]) {
     const options = {
       rate: { type: 'string' },
       reset: { type: 'boolean' },
+      secure: { type: 'boolean' },
       help: { type: 'boolean' },
     } as const;
     return parseArgs({ args: [...args], options }).values;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { removePostgresHome } from '../servers/postgres-home.ts';
 import { postgresDir, stackPaths } from './units.ts';
 
-/** What a reset leaves: fetched programs, and the locks of running commands. */
-const KEPT = ['cache', 'locks'];
+/** What a reset leaves: fetched programs, the locks of running commands, and the data of the secure stack. */
+const KEPT = ['cache', 'locks', 'secure'];
 
 /** Removes everything a stack has written into its data directory. */
 export function removeStackData(dataDir: string): void {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { limitLogSize } from '../process/log-file.ts';
 import { APPS, type AppSpec, type StackPorts } from './apps.ts';
 import type { StackEvent, StackStep } from './events.ts';
+import { StackSecurity } from './stack-security.ts';
 import { Supervised } from './supervised.ts';
 import { appUnit, logFileOf, natsUnit, postgresUnit, type StackPaths, stackPaths } from './units.ts';
 
@@ -10,8 +11,8 @@ export interface StackOptions {
   readonly dataDir: string;
   /** A port for each app and for `nats`, `nats-monitor` and `postgres`. */
   readonly ports: StackPorts;
-  /** The nats-server to run, or the URL of one that runs already. */
-  readonly nats: { readonly binary: string } | { readonly url: string };
+  /** The nats-server to run, with TLS, keys and permissions if it is to be secure, or the URL of one that runs already. */
+  readonly nats: { readonly binary: string; readonly secure?: boolean } | { readonly url: string };
   /** A PostgreSQL that runs already instead of one of its own. */
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
@@ -43,6 +44,8 @@ export interface Stack {
   readonly urls: Readonly<Record<string, string>>;
   readonly natsUrl: string;
   readonly databaseUrl: string;
+  /** Variables with which a client has a role on a secure NATS; none on one that asks nobody. */
+  credentialsOf(role: string): Readonly<Record<string, string>>;
   pid(name: string): number | undefined;
   /** Sends a signal; one that ends the process is waited for. Then it is restarted, as after any death. */
   kill(name: string, signal?: NodeJS.Signals): Promise<void>;
@@ -85,6 +88,7 @@ class SupervisedStack implements Stack {
   readonly #paths: StackPaths;
   readonly #supervised = new Map<string, Supervised>();
   readonly #logCheck: NodeJS.Timeout;
+  #security: StackSecurity | undefined;
   #stopping: Promise<void> | undefined;
   natsUrl = '';
   databaseUrl = '';
@@ -111,6 +115,10 @@ class SupervisedStack implements Stack {
         await Promise.all(apps.map((app) => this.#startApp(app, env)));
       }
     });
+  }
+
+  credentialsOf(role: string): Readonly<Record<string, string>> {
+    return this.#security?.credentialsOf(role) ?? {};
   }
 
   pid(name: string): number | undefined {
@@ -145,14 +153,21 @@ class SupervisedStack implements Stack {
   async #startNats(step: StackStep): Promise<string> {
     const { nats } = this.#options;
     if ('url' in nats) return nats.url;
+    const { binary, secure = false } = nats;
     const [port, monitorPort] = [this.#port('nats'), this.#options.ports['nats-monitor']];
-    const unit = natsUnit(this.#paths, { binary: nats.binary, port, monitorPort });
+    if (secure) {
+      this.#security = await step('make certificates and keys', () => StackSecurity.prepare(this.#paths));
+    }
+    const unit = natsUnit(this.#paths, { binary, port, monitorPort, include: this.#security?.serverConfig });
     await step(
       'start NATS',
       () => this.#supervise(unit),
       () => `port ${port}`,
     );
-    return `nats://${HOST}:${port}`;
+    const url = `nats://${HOST}:${port}`;
+    const security = this.#security;
+    if (security) await step('create streams and consumers', () => security.provision(url));
+    return url;
   }
 
   async #startPostgres(step: StackStep): Promise<string> {
@@ -169,7 +184,11 @@ class SupervisedStack implements Stack {
   }
 
   #startApp(app: AppSpec, env: NodeJS.ProcessEnv): Promise<void> {
-    const own = { ...env, ...this.#options.appEnv?.[app.name] };
+    const own = {
+      ...env,
+      ...this.#security?.environmentOf(app.name),
+      ...this.#options.appEnv?.[app.name],
+    };
     return this.#supervise(appUnit(this.#paths, app, { port: this.#port(app.name), env: own }));
   }
 

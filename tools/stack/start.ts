@@ -8,9 +8,12 @@ import type { StackEvent } from './events.ts';
 import type { StartOptions } from './options.ts';
 import { type ChosenPorts, choosePorts } from './ports.ts';
 import { describeEvent, formatTable, type Reporter, withoutPassword } from './reporter.ts';
+import { credentialsDir } from './stack-security.ts';
 import { type Stack, startStack } from './stack.ts';
 import { removeStackData } from './stack-data.ts';
 import { stackPaths } from './units.ts';
+
+const SECURE_DATA_DIR = join(DATA_DIR, 'secure');
 
 export interface Started {
   readonly stack: Stack;
@@ -23,7 +26,8 @@ export async function start(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<Started> {
-  await prepareData(options, reporter);
+  const dataDir = dataDirOf(options);
+  await prepareData(options, dataDir, reporter);
   const chosen = await choosePorts(usualPorts(options), options.portOffset);
   try {
     if (chosen.moved.length > 0) {
@@ -32,9 +36,9 @@ export async function start(
     }
     const nats = await provideNats(options, reporter, signal);
     signal.throwIfAborted();
-    await build(reporter, signal);
+    await build(options, reporter, signal);
     const stack = await startStack({
-      dataDir: DATA_DIR,
+      dataDir,
       ports: chosen.ports,
       nats,
       databaseUrl: options.databaseUrl,
@@ -52,12 +56,19 @@ export async function start(
   }
 }
 
-async function prepareData(options: StartOptions, reporter: Reporter): Promise<void> {
-  for (const { name, pid } of await stopLeftovers(stackPaths(DATA_DIR).recordDir)) {
-    reporter.line(`  ! stopped ${name}, left running by an earlier start (pid ${pid})`);
+/** Streams of the secure stack are in another account, so what refers to them must not be mixed with that of the other. */
+export function dataDirOf({ secure }: Pick<StartOptions, 'secure'>): string {
+  return secure ? SECURE_DATA_DIR : DATA_DIR;
+}
+
+async function prepareData(options: StartOptions, dataDir: string, reporter: Reporter): Promise<void> {
+  for (const directory of [DATA_DIR, SECURE_DATA_DIR]) {
+    for (const { name, pid } of await stopLeftovers(stackPaths(directory).recordDir)) {
+      reporter.line(`  ! stopped ${name}, left running by an earlier start (pid ${pid})`);
+    }
   }
   if (!options.reset) return;
-  removeStackData(DATA_DIR);
+  removeStackData(dataDir);
   const foreign = [options.natsUrl && 'NATS_URL', options.databaseUrl && 'DATABASE_URL'].filter(Boolean);
   const untouched = foreign.length > 0 ? `; what lies behind ${foreign.join(' and ')} is left as it is` : '';
   reporter.line(`  ✓ data removed${untouched}`);
@@ -72,18 +83,18 @@ function usualPorts({ natsUrl, databaseUrl }: StartOptions): StackPorts {
   };
 }
 
-async function provideNats({ natsUrl }: StartOptions, reporter: Reporter, signal: AbortSignal) {
+async function provideNats({ natsUrl, secure }: StartOptions, reporter: Reporter, signal: AbortSignal) {
   if (natsUrl) return { url: natsUrl };
   const binary = await reporter.step(
     'find nats-server',
     () => findNatsServer({ cacheDir: CACHE_DIR, signal }),
     ({ version, origin }) => `${version}, ${origin}`,
   );
-  return { binary: binary.path };
+  return { binary: binary.path, secure };
 }
 
-async function build(reporter: Reporter, signal: AbortSignal): Promise<void> {
-  const names = APPS.map(({ name }) => name);
+async function build({ secure }: StartOptions, reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const names = [...APPS.map(({ name }) => name), ...(secure ? ['cli'] : [])];
   await reporter.step(
     'build the apps',
     () => buildApps(names, signal),
@@ -108,11 +119,13 @@ function summary(stack: Stack, options: StartOptions, ports: StackPorts): string
     const url = stack.urls[name] ?? '';
     return hasDocs ? [name, url, `API: ${url}/docs`] : [name, url];
   });
-  const logs = join(relative(process.cwd(), stackPaths(DATA_DIR).logDir), '<name>.log');
+  const { logDir, dataDir } = stackPaths(dataDirOf(options));
+  const logs = join(relative(process.cwd(), logDir), '<name>.log');
   return formatTable([
     ...apps,
     ['NATS', withoutPassword(stack.natsUrl), monitor ? `monitor: http://127.0.0.1:${monitor}` : 'NATS_URL'],
     ['PostgreSQL', options.databaseUrl ? withoutPassword(stack.databaseUrl) : stack.databaseUrl],
     ['logs', logs],
+    ...(options.secure ? [['credentials', relative(process.cwd(), credentialsDir(dataDir))]] : []),
   ]);
 }

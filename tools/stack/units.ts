@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type ManagedProcess, startProcess } from '../process/managed-process.ts';
 import { ROOT_DIR } from '../paths.ts';
-import { startNatsServer } from '../servers/nats.ts';
+import { type NatsServerOptions, startNatsServer } from '../servers/nats.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { waitForAnswer } from '../servers/running-server.ts';
 import { SetupError } from '../setup-error.ts';
@@ -33,7 +33,7 @@ export function entryFileOf(app: string): string {
 
 export function natsUnit(
   paths: StackPaths,
-  server: { binary: string; port: number; monitorPort: number | undefined },
+  server: Pick<NatsServerOptions, 'binary' | 'port' | 'monitorPort' | 'include'>,
 ): Unit {
   return {
     name: 'nats',
@@ -41,7 +41,7 @@ export function natsUnit(
     launch: (signal) =>
       startNatsServer({
         ...server,
-        storeDir: join(paths.dataDir, 'nats', 'jetstream'),
+        storeDir: natsStoreDir(paths),
         logFile: logFileOf(paths, 'nats'),
         recordDir: paths.recordDir,
         signal,
@@ -49,6 +49,10 @@ export function natsUnit(
     // It answered before the launch was over.
     waitUntilReady: () => Promise.resolve(),
   };
+}
+
+export function natsStoreDir({ dataDir }: StackPaths): string {
+  return join(dataDir, 'nats', 'jetstream');
 }
 
 export function postgresUnit(paths: StackPaths, server: { port: number; durable: boolean }) {
