@@ -1,5 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { credentialOptions, natsCredentials, natsEnvironment } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
 import { chmodSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -33,23 +34,40 @@ export interface DeadLetter {
   readonly header: (name: string) => string;
 }
 
+/** Connects in a role, where the stack asks who one is. */
+export async function connectAs(
+  stack: Pick<Stack, 'natsUrl' | 'credentialsOf'>,
+  role: string,
+): Promise<NatsConnection> {
+  const environment = natsEnvironment.parse(stack.credentialsOf(role));
+  return connect({
+    servers: stack.natsUrl,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    ...credentialOptions(natsCredentials(environment)),
+    ...(environment.NATS_INBOX_PREFIX ? { inboxPrefix: environment.NATS_INBOX_PREFIX } : {}),
+  });
+}
+
 /** The whole system on free ports with data of its own, and what a user, an operator and a foreign publisher can do. */
 export class Journey {
   readonly events: StackEvent[];
+  readonly dataDir: string;
   private readonly nc: NatsConnection;
 
   private constructor(
     readonly stack: Stack,
     private readonly cleanUp: () => Promise<void>,
-    parts: { events: StackEvent[]; nc: NatsConnection },
+    parts: { events: StackEvent[]; nc: NatsConnection; dataDir: string },
   ) {
     this.events = parts.events;
+    this.dataDir = parts.dataDir;
     this.nc = parts.nc;
   }
 
   static async start(
     appEnv: Record<string, NodeJS.ProcessEnv> = {},
-    options: Pick<StackOptions, 'restartDelayMs'> = {},
+    { secure = false, ...options }: Pick<StackOptions, 'restartDelayMs'> & { readonly secure?: boolean } = {},
   ): Promise<Journey> {
     const binary = process.env.NATS_SERVER_BIN;
     if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
@@ -62,13 +80,13 @@ export class Journey {
     const stack = await startStack({
       dataDir,
       ports: chosen.ports,
-      nats: { binary },
+      nats: { binary, secure },
       rate: 0,
       appEnv,
       ...options,
       onEvent: (event) => events.push(event),
     });
-    const nc = await connect({ servers: stack.natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+    const nc = await connectAs(stack, 'operator');
     const cleanUp = async () => {
       await nc.close();
       await stack.stop();
@@ -77,7 +95,7 @@ export class Journey {
       await rm(dataDir, { recursive: true, force: true });
       guard.keep(dataDir);
     };
-    return new Journey(stack, cleanUp, { events, nc });
+    return new Journey(stack, cleanUp, { events, nc, dataDir });
   }
 
   async end(): Promise<void> {
