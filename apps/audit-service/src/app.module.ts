@@ -7,7 +7,6 @@ import { AuditController } from './audit.controller.js';
 import { ChainHeads } from './chain-heads.js';
 import type { Config } from './config.js';
 import { declaration } from './declaration.js';
-import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
 import { S3SegmentStore, type S3Options } from './s3.segment-store.js';
@@ -24,7 +23,6 @@ export class AppModule {
         ServiceModule.forRoot({
           ...declaration,
           config,
-          migrations: [CreateAuditSegments1763900000002],
         }),
       ],
       controllers: [...declaration.controllers, AuditController],

@@ -2,7 +2,7 @@ import { parseEnvironment } from '@slipstream/bootstrap';
 import { serviceEnvironment } from '@slipstream/service';
 import { z } from 'zod';
 
-const schema = serviceEnvironment.extend({
+export const configSchema = serviceEnvironment.extend({
   PORT: z.coerce.number().int().min(0).max(65_535).default(3004),
   /** Ed25519 private key in PEM that signs the ends of the log; created where it is missing. */
   AUDIT_SIGNING_KEY_FILE: z.string().min(1).default('.data/audit-signing-key.pem'),
@@ -19,8 +19,8 @@ const schema = serviceEnvironment.extend({
   AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).default(3_650),
 });
 
-export type Config = z.infer<typeof schema>;
+export type Config = z.infer<typeof configSchema>;
 
 export function loadConfig(): Config {
-  return parseEnvironment(schema);
+  return parseEnvironment(configSchema);
 }

@@ -3,6 +3,7 @@ import { inboxLedger, type LedgerDeclaration, type ServiceOptions } from '@slips
 import { placeOf } from './audit-record.js';
 import { auditStorage } from './audit-storage.js';
 import { RecordingController } from './recording.controller.js';
+import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
 
 /** What this service handles and keeps: for its module, and for tools that describe it without running it. */
 export const declaration = {
@@ -12,10 +13,11 @@ export const declaration = {
   storage: auditStorage,
   // It reads every stream anyway, and may write dead letters of each.
   overseesStreams: true,
+  migrations: [CreateAuditSegments1763900000002],
   ledgers: Object.fromEntries(
     ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
       durable,
       inboxLedger(durable, ({ at, ...message }) => placeOf({ ...message, timestamp: at })),
     ]),
   ),
-} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema'>;
+} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;

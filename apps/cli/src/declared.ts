@@ -1,4 +1,4 @@
-import { readEnvironment } from '@slipstream/bootstrap';
+import { readEnvironment, type Environment } from '@slipstream/bootstrap';
 import { streams } from '@slipstream/contracts';
 import {
   declareTopology,
@@ -12,7 +12,7 @@ import {
   type TopologyDeclaration,
 } from '@slipstream/jetstream';
 import { InvalidRequestError } from '@slipstream/operations';
-import { streamEnvironment, type LedgerDeclaration } from '@slipstream/service';
+import { streamEnvironment, type LedgerDeclaration, type ServiceOptions } from '@slipstream/service';
 import { declaration as auditService } from '../../audit-service/src/declaration.js';
 import { declaration as inventoryService } from '../../inventory-service/src/declaration.js';
 import { declaration as orderService } from '../../order-service/src/declaration.js';
@@ -29,7 +29,7 @@ export const services: readonly (ServiceDeclaration & { readonly schema: string 
 /** Permissions are the same for older servers, which ignore what they do not know. */
 const NEWEST_API_LEVEL = 2;
 
-type DeclaredService = ServiceDeclaration & LedgerDeclaration & { readonly schema: string };
+type DeclaredService = ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
 
 /** @throws InvalidRequestError naming the services there are */
 export function requireService(name: string): DeclaredService {
@@ -49,8 +49,8 @@ export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {
  * @param apiLevel of the server
  * @throws EnvironmentError
  */
-export function declareSystem(apiLevel: number): TopologyDeclaration {
-  const environment = readEnvironment(streamEnvironment, process.env);
+export function declareSystem(apiLevel: number, variables: Environment = process.env): TopologyDeclaration {
+  const environment = readEnvironment(streamEnvironment, variables);
   return declareTopology(services, streams, {
     replicas: environment.STREAM_REPLICAS,
     limits: { maxAgeMs: environment.STREAM_MAX_AGE, maxBytes: environment.STREAM_MAX_BYTES },

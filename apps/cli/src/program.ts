@@ -4,6 +4,7 @@ import { addConsumerCommands } from './commands/consumers.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDescribeCommand } from './commands/describe.js';
 import { addInboxCommands } from './commands/inbox.js';
+import { addMigrateCommand } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
 import { addPermissionsCommand } from './commands/permissions.js';
 import { addReplayCommand } from './commands/replay.js';
@@ -42,6 +43,7 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addPermissionsCommand(program, run);
   addDeadLetterCommands(program, run);
   addReplayCommand(program, run);
+  addMigrateCommand(program, run);
   addOutboxCommands(program, run);
   addInboxCommands(program, run);
   addAuditCommands(program, run);

@@ -1,9 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { declaration } from './declaration.js';
-import { CreateStock1763700000002 } from './migrations/create-stock.js';
 import { ReservationsService } from './reservations.service.js';
 import { StockController } from './stock.controller.js';
 import { StockRepository } from './stock.repository.js';
@@ -17,7 +15,6 @@ export class AppModule {
         ServiceModule.forRoot({
           ...declaration,
           config,
-          migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         outboxModule(config),
       ],

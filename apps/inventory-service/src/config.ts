@@ -2,16 +2,16 @@ import { parseEnvironment } from '@slipstream/bootstrap';
 import { serviceEnvironment } from '@slipstream/service';
 import { z } from 'zod';
 
-const schema = serviceEnvironment.extend({
+export const configSchema = serviceEnvironment.extend({
   PORT: z.coerce.number().int().min(0).max(65_535).default(3003),
   /** Pieces on hand of a SKU nobody has set, so that a demonstration runs. */
   DEFAULT_STOCK: z.coerce.number().int().min(0).max(1_000_000_000).default(1_000_000),
 });
 
-export type Config = z.infer<typeof schema>;
+export type Config = z.infer<typeof configSchema>;
 
 export const CONFIG = Symbol('Config');
 
 export function loadConfig(): Config {
-  return parseEnvironment(schema);
+  return parseEnvironment(configSchema);
 }

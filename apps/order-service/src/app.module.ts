@@ -1,13 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamServer } from '@slipstream/jetstream';
-import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { declaration } from './declaration.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
-import { CreateOrders1763700000002 } from './migrations/create-orders.js';
-import { DeriveOrderStatus1763700000010 } from './migrations/derive-order-status.js';
 import { OrderMetrics } from './order-metrics.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
@@ -24,7 +21,6 @@ export class AppModule {
           ...declaration,
           config,
           acceptsWithoutBroker: true,
-          migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),
         outboxModule(config),
       ],

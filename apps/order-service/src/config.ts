@@ -7,7 +7,7 @@ const versionsSchema = z
   .regex(/^(v1|v2|v1,v2)$/, 'must be v1, v2 or "v1,v2"')
   .transform((versions) => versions.split(','));
 
-const schema = serviceEnvironment.extend({
+export const configSchema = serviceEnvironment.extend({
   ...orderEnvironment.shape,
   PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
   ORDER_CREATED_VERSIONS: versionsSchema.default(['v1']),
@@ -15,10 +15,10 @@ const schema = serviceEnvironment.extend({
   IDEMPOTENCY_KEY_RETENTION: z.coerce.number().positive().default(86_400),
 });
 
-export type Config = z.infer<typeof schema>;
+export type Config = z.infer<typeof configSchema>;
 
 export const CONFIG = Symbol('Config');
 
 export function loadConfig(): Config {
-  return parseEnvironment(schema);
+  return parseEnvironment(configSchema);
 }

@@ -1,13 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { declaration } from './declaration.js';
 import { BREAK_DURATIONS, DEFAULT_BREAK_DURATIONS, GatewayGuard } from './gateway-guard.js';
 import { GatewayOutageService } from './gateway-outage.service.js';
-import { CreatePayments1763700000002 } from './migrations/create-payments.js';
-import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
-import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 import { PaymentGateway } from './payment-gateway.js';
 import { PaymentMetrics } from './payment-metrics.js';
 import { PaymentsRepository } from './payments.repository.js';
@@ -25,12 +21,6 @@ export class AppModule {
         ServiceModule.forRoot({
           ...declaration,
           config,
-          migrations: [
-            ...outboxMigrations,
-            CreatePayments1763700000002,
-            ReshapePayments1763700000003,
-            IndexDeclinedRefunds1763900000001,
-          ],
         }),
         outboxModule(config),
       ],

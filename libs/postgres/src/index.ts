@@ -1,3 +1,4 @@
+export { migrate, PendingMigrationsError } from './migrate.js';
 export { dataSourceOptions, postgresModule, type PostgresOptions } from './postgres.module.js';
 export { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
 export { GroupCommit, GroupCommitFullError, type GroupCommitOptions } from './group-commit.js';

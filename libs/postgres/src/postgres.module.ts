@@ -2,7 +2,7 @@ import { Logger, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource, type DataSourceOptions, type MigrationInterface } from 'typeorm';
 import { DeadlineClient } from './deadline.client.js';
-import { migrate } from './migrate.js';
+import { migrate, requireMigrated } from './migrate.js';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -23,13 +23,18 @@ export interface PostgresOptions {
   readonly queryTimeoutMs?: number;
 }
 
-/** A TypeORM data source on the service's own schema, migrated before anything uses it. */
-export function postgresModule(options: PostgresOptions): DynamicModule {
+export interface PostgresModuleOptions extends PostgresOptions {
+  /** `run` migrates at start; `check` refuses to start on a schema that lacks migrations. */
+  readonly atStart: 'run' | 'check';
+}
+
+/** A TypeORM data source on the service's own schema, at its version before anything uses it. */
+export function postgresModule({ atStart, ...options }: PostgresModuleOptions): DynamicModule {
   return TypeOrmModule.forRootAsync({
     useFactory: () => ({ ...dataSourceOptions(options), retryAttempts: 30, retryDelay: 1_000 }),
     dataSourceFactory: async (resolved) => {
       if (!resolved) throw new Error('no data source options');
-      await migrate(resolved, options.schema);
+      await (atStart === 'run' ? migrate : requireMigrated)(resolved, options.schema);
       return new DataSource(resolved).initialize();
     },
   });

@@ -39,6 +39,8 @@ export const orderEnvironment = z.object({
 export const serviceEnvironment = streamEnvironment.extend({
   ...databaseEnvironment.shape,
   ...natsEnvironment.shape,
+  /** `check` refuses to start on tables that lack migrations, and needs no permission to change them. */
+  DATABASE_MIGRATIONS: z.enum(['run', 'check']).default('run'),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   /** `bind` creates and changes no stream or consumer, and needs no permission to. */
   JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),

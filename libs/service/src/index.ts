@@ -5,6 +5,7 @@ export {
   streamEnvironment,
   type ServiceEnvironment,
 } from './environment.js';
+export { serviceMigrations } from './migrations.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';
 export { outboxModule } from './outbox.js';
 export { inboxLedger, type Ledger, type LedgerDeclaration, type LedgerMessage } from './ledger.js';

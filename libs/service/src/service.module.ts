@@ -11,7 +11,7 @@ import {
   startedCheck,
   type HealthCheck,
 } from '@slipstream/health';
-import { IdempotencyModule, inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
+import { IdempotencyModule, PostgresInbox } from '@slipstream/idempotency';
 import {
   JetStreamConnection,
   JetStreamModule,
@@ -29,6 +29,7 @@ import {
 } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
+import { serviceMigrations } from './migrations.js';
 
 type Declared = 'name' | 'publishes' | 'overseesStreams';
 
@@ -58,7 +59,8 @@ export class ServiceModule implements OnModuleInit {
         postgresModule({
           url: config.DATABASE_URL,
           schema,
-          migrations: [...new Set([...inboxMigrations, ...migrations])],
+          migrations: serviceMigrations(migrations),
+          atStart: config.DATABASE_MIGRATIONS,
           poolSize: config.DATABASE_POOL_SIZE,
         }),
         transport(options),

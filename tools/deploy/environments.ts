@@ -1,0 +1,36 @@
+import { databaseEnvironment, streamEnvironment } from '@slipstream/service';
+import { configSchema as audit } from '../../apps/audit-service/src/config.js';
+import { configSchema as inventory } from '../../apps/inventory-service/src/config.js';
+import { configSchema as producer } from '../../apps/order-producer/src/config.js';
+import { configSchema as orders } from '../../apps/order-service/src/config.js';
+import { configSchema as gateway } from '../../apps/payment-gateway/src/config.js';
+import { configSchema as payments } from '../../apps/payment-service/src/config.js';
+
+/** Variables that Node.js, the logger and OpenTelemetry read, whatever the app. */
+const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL|OTEL_[A-Z_]+)$/;
+
+const commandLine = [
+  'NATS_URL',
+  'NATS_CREDS',
+  ...Object.keys({ ...streamEnvironment.shape, ...databaseEnvironment.shape }),
+];
+
+const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
+  'order-service': new Set(Object.keys(orders.shape)),
+  'payment-service': new Set(Object.keys(payments.shape)),
+  'inventory-service': new Set(Object.keys(inventory.shape)),
+  'audit-service': new Set(Object.keys(audit.shape)),
+  'order-producer': new Set(Object.keys(producer.shape)),
+  'payment-gateway': new Set(Object.keys(gateway.shape)),
+  cli: new Set(commandLine),
+};
+
+/** The app that an image of ours holds; undefined for images of others. */
+export function appOfImage(image: string): string | undefined {
+  const app = /(?:^|\/)slipstream\/([a-z-]+)(?=[:@]|$)/.exec(image)?.[1];
+  return app !== undefined && app in KNOWN ? app : undefined;
+}
+
+export function isKnownVariable(app: string, variable: string): boolean {
+  return COMMON.test(variable) || KNOWN[app]?.has(variable) === true;
+}
