@@ -1,0 +1,120 @@
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import type { KubeObject } from './kube-object.ts';
+import { findReferenceProblems } from './reference-policies.ts';
+import { findSchemaProblems } from './schemas.ts';
+import { findWorkloadProblems } from './workload-policies.ts';
+
+const read = (yaml: string): KubeObject => parse(yaml) as KubeObject;
+
+const deployment = (change: (text: string) => string = (text) => text) =>
+  read(
+    change(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: shop }
+spec:
+  selector: { matchLabels: { app: shop } }
+  template:
+    metadata: { labels: { app: shop } }
+    spec:
+      automountServiceAccountToken: false
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } }
+      containers:
+        - name: app
+          image: slipstream/shop:1.2.3
+          ports: [{ name: http, containerPort: 3000 }]
+          env: [{ name: TOKEN, valueFrom: { secretKeyRef: { name: shop, key: token } } }]
+          startupProbe: { httpGet: { path: /health/startup, port: http } }
+          readinessProbe: { httpGet: { path: /health/ready, port: http } }
+          livenessProbe: { httpGet: { path: /health/live, port: http } }
+          resources: { requests: { cpu: 100m, memory: 1Mi }, limits: { memory: 1Mi } }
+          securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
+`),
+  );
+const secret = read('{ apiVersion: v1, kind: Secret, metadata: { name: shop }, stringData: { token: x } }');
+const service = (selector: string, targetPort: string) =>
+  read(
+    `{ apiVersion: v1, kind: Service, metadata: { name: shop }, spec: { selector: { app: ${selector} }, ports: [{ port: 80, targetPort: ${targetPort} }] } }`,
+  );
+
+describe('the checks of manifests', () => {
+  it('find nothing in what is right', async () => {
+    const objects = [deployment(), secret, service('shop', 'http')];
+    expect(findWorkloadProblems(objects)).toEqual([]);
+    expect(findReferenceProblems(objects)).toEqual([]);
+    for (const object of objects) expect(await findSchemaProblems(object)).toEqual([]);
+  });
+
+  it.each([
+    ['a misspelt field', 'readinessProbe:', 'redinessProbe:', /redinessProbe is no field/],
+    ['a misspelt field deep inside', 'path: /health/live', 'pth: /health/live', /pth is no field/],
+    ['a value of the wrong type', 'containerPort: 3000', 'containerPort: "3000"', /must be integer/],
+  ])('find %s by the schema', async (_, before, after, problem) => {
+    const problems = await findSchemaProblems(deployment((text) => text.replace(before, after)));
+    expect(problems.join('\n')).toMatch(problem);
+  });
+
+  it.each([
+    ['an image without a version', 'shop:1.2.3', 'shop:latest', /not pinned/],
+    ['a user who may be root', 'runAsUser: 1000', 'runAsUser: 0', /runAsUser/],
+    [
+      'a root file system that can be written to',
+      'readOnlyRootFilesystem: true',
+      'readOnlyRootFilesystem: false',
+      /readOnlyRoot/,
+    ],
+    ['capabilities', 'drop: [ALL]', 'drop: [NET_RAW]', /not all dropped/],
+    [
+      'a token nobody needs',
+      'automountServiceAccountToken: false',
+      'automountServiceAccountToken: true',
+      /token/,
+    ],
+    ['a probe of the wrong path', '/health/ready', '/health/live', /readinessProbe asks \/health\/live/],
+    [
+      'a probe of a port that is not there',
+      '{ path: /health/live, port: http }',
+      '{ path: /health/live, port: web }',
+      /port/,
+    ],
+    ['a missing probe', /livenessProbe.*\n/, '\n', /no livenessProbe/],
+    ['memory without a limit', 'limits: { memory: 1Mi }', 'limits: {}', /no limit of memory/],
+  ])('find %s', (_, before, after, problem) => {
+    const problems = findWorkloadProblems([deployment((text) => text.replace(before, after))]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(problem);
+  });
+
+  it.each([
+    ['a service that selects no pod', [deployment(), secret, service('shoop', 'http')], /selects no pod/],
+    ['a service to a port that is closed', [deployment(), secret, service('shop', 'web')], /port web/],
+    ['a secret that is not there', [deployment()], /token of Secret shop/],
+    [
+      'a key that the secret does not have',
+      [deployment((text) => text.replace('key: token', 'key: tokn')), secret],
+      /tokn of Secret shop/,
+    ],
+    [
+      'a workload that does not select its own pods',
+      [
+        deployment((text) => text.replace('{ app: shop } }\n  template', '{ app: other } }\n  template')),
+        secret,
+      ],
+      /own pods/,
+    ],
+    [
+      'an autoscaler of nothing',
+      [
+        read(
+          '{ apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: { name: a }, spec: { scaleTargetRef: { kind: Deployment, name: gone }, maxReplicas: 2 } }',
+        ),
+      ],
+      /Deployment gone, which is not there/,
+    ],
+  ])('find %s', (_, objects, problem) => {
+    const problems = findReferenceProblems(objects);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(problem);
+  });
+});
