@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { parseEnvironment } from '@slipstream/bootstrap';
 import { orderEnvironment, serviceEnvironment } from '@slipstream/service';
 import { z } from 'zod';
@@ -10,23 +9,15 @@ export const configSchema = serviceEnvironment.extend({
   /** Of the simulator. */
   PAYMENT_GATEWAY_URL: z.url().default('http://localhost:3010'),
   STRIPE_API_KEY: z.string().optional(),
-  /** File that holds the key instead, as secrets are mounted. */
-  STRIPE_API_KEY_FILE: z.string().optional(),
   STRIPE_API_BASE: z.url().default('https://api.stripe.com'),
   /** What customers pay with: orders carry no payment method of their own. */
   STRIPE_PAYMENT_METHOD: z.string().default('pm_card_visa'),
 });
 
-const schema = configSchema
-  .transform(({ STRIPE_API_KEY_FILE: file, ...config }) => ({
-    ...config,
-    STRIPE_API_KEY:
-      config.STRIPE_API_KEY ?? (file === undefined ? undefined : readFileSync(file, 'utf8').trim()),
-  }))
-  .refine(({ PAYMENT_GATEWAY, STRIPE_API_KEY }) => PAYMENT_GATEWAY !== 'stripe' || STRIPE_API_KEY, {
-    path: ['STRIPE_API_KEY'],
-    message: 'is missing, and STRIPE_API_KEY_FILE too',
-  });
+const schema = configSchema.refine(
+  ({ PAYMENT_GATEWAY, STRIPE_API_KEY }) => PAYMENT_GATEWAY !== 'stripe' || STRIPE_API_KEY,
+  { path: ['STRIPE_API_KEY'], message: 'is missing, and STRIPE_API_KEY_FILE too' },
+);
 
 export type Config = z.infer<typeof schema>;
 

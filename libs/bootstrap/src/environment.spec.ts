@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { EnvironmentError, parseEnvironment, readEnvironment } from './environment.js';
 
@@ -24,6 +27,20 @@ describe('environment', () => {
 
   it('treats an empty variable as unset, so that its default applies', () => {
     expect(readEnvironment(schema, { PORT: '', DATABASE_URL: 'postgres://db/orders' }).PORT).toBe(3010);
+  });
+
+  it('is read from files where secrets are mounted, unless it is given itself', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'slipstream-environment-'));
+    const file = join(directory, 'url');
+    writeFileSync(file, 'postgres://db/mounted\n');
+    const mounted = { DATABASE_URL_FILE: file };
+    expect(readEnvironment(schema, mounted).DATABASE_URL).toBe('postgres://db/mounted');
+    const given = { ...mounted, DATABASE_URL: 'postgres://db/given' };
+    expect(readEnvironment(schema, given).DATABASE_URL).toBe('postgres://db/given');
+    rmSync(directory, { recursive: true });
+    expect(() => readEnvironment(schema, mounted)).toThrow(
+      `DATABASE_URL_FILE: ${file} cannot be read (ENOENT)`,
+    );
   });
 
   it('names every wrong variable and the reason in one error, without values', () => {

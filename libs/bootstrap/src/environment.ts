@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /** A process environment: names to values, as in `process.env`. */
@@ -15,7 +16,8 @@ export class EnvironmentError extends Error {
 
 /**
  * Reads a typed configuration from environment variables. An empty variable counts as unset, because
- * container tools pass `NAME=` for a variable that nobody set.
+ * container tools pass `NAME=` for a variable that nobody set. A variable that is unset is read from the file that
+ * `<NAME>_FILE` names, as secrets are mounted; line breaks at its end are dropped.
  *
  * @throws EnvironmentError when a variable is missing or not valid.
  */
@@ -23,9 +25,10 @@ export function readEnvironment<Schema extends z.ZodType>(
   schema: Schema,
   env: Environment,
 ): z.output<Schema> {
-  const present = Object.fromEntries(
+  const given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
+  const present = { ...readFiles(schema, given), ...given };
   const parsed = schema.safeParse(present);
   if (parsed.success) {
     return parsed.data;
@@ -50,6 +53,29 @@ export function parseEnvironment<Schema extends z.ZodType>(
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   }
+}
+
+function readFiles(schema: z.ZodType, given: Environment): Record<string, string> {
+  const names = variablesOf(schema).filter((name) => given[name] === undefined);
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const file = given[`${name}_FILE`];
+      return file === undefined ? [] : [[name, readSecret(`${name}_FILE`, file)]];
+    }),
+  );
+}
+
+function readSecret(variable: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/[\r\n]+$/, '');
+  } catch (error) {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+    throw new EnvironmentError([`${variable}: ${file} cannot be read (${code})`]);
+  }
+}
+
+function variablesOf(schema: z.ZodType): string[] {
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
 function describeIssue(issue: z.core.$ZodIssue, present: Environment): string {
