@@ -31,6 +31,8 @@ export function appOfImage(image: string): string | undefined {
   return app !== undefined && app in KNOWN ? app : undefined;
 }
 
+/** Any variable may be given by a file: `<NAME>_FILE`. */
 export function isKnownVariable(app: string, variable: string): boolean {
-  return COMMON.test(variable) || KNOWN[app]?.has(variable) === true;
+  const isKnown = (name: string) => KNOWN[app]?.has(name) === true;
+  return COMMON.test(variable) || isKnown(variable) || isKnown(variable.replace(/_FILE$/, ''));
 }

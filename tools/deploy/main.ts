@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../setup-error.ts';
+import { findComposeProblems, readCompose } from './compose.ts';
 import { checkManifests, writeGenerated } from './manifests.ts';
 
 const USAGE = `Usage: npm run deploy -- <command>
@@ -17,7 +18,7 @@ try {
 async function run(command: string | undefined): Promise<number> {
   switch (command) {
     case 'check': {
-      const problems = await checkManifests();
+      const problems = [...(await checkManifests()), ...findComposeProblems(await readCompose())];
       for (const problem of problems) console.error(problem);
       return problems.length > 0 ? 1 : 0;
     }
