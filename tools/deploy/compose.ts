@@ -30,6 +30,8 @@ export interface ComposeModel {
   readonly secrets?: Readonly<Record<string, { readonly file?: string }>>;
 }
 
+const PINNED = /:[\w.-]*\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$/;
+
 /** Images that answer for their health themselves: ours are built with a check. */
 const isOurs = (image: string) => appOfImage(image) !== undefined;
 
@@ -56,27 +58,31 @@ export function findComposeProblems({ services, secrets = {} }: ComposeModel): s
 
 function findServiceProblems(service: ComposeService, services: ComposeModel['services']): string[] {
   const app = appOfImage(service.image);
-  const { ports = [], environment = {}, volumes = [], profiles = [], depends_on: needs = {} } = service;
+  const { ports = [], volumes = [], profiles = [], depends_on: needs = {} } = service;
   return [
     ...ports
       .filter(({ host_ip: address }) => address !== '127.0.0.1')
       .map(({ target }) => `port ${target} listens beyond this machine`),
-    ...(/:[\w.-]*\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?$/.test(service.image)
-      ? []
-      : [`image ${service.image} is not pinned`]),
+    ...(PINNED.test(service.image) ? [] : [`image ${service.image} is not pinned`]),
     ...(profiles.length > 0 ? [] : ['belongs to no profile']),
     ...(service.privileged ? ['is privileged'] : []),
-    ...(app && !service.read_only ? ['its root file system can be written to'] : []),
-    ...(app && !service.cap_drop?.includes('ALL') ? ['keeps capabilities'] : []),
-    ...Object.keys(environment)
-      .filter((variable) => app !== undefined && !isKnownVariable(app, variable))
-      .map((variable) => `sets ${variable}, which ${app} does not read`),
+    ...(app === undefined ? [] : findAppProblems(app, service)),
     ...volumes
       .filter(({ type, source }) => type === 'bind' && !existsSync(source))
       .map(({ source }) => `mounts ${source}, which is not there`),
     ...Object.entries(needs)
       .filter(([other, { condition }]) => condition === 'service_healthy' && !canBeHealthy(services[other]))
       .map(([other]) => `waits for ${other} to be healthy, which nobody checks`),
+  ];
+}
+
+function findAppProblems(app: string, { environment = {}, ...service }: ComposeService): string[] {
+  return [
+    ...(service.read_only ? [] : ['its root file system can be written to']),
+    ...(service.cap_drop?.includes('ALL') ? [] : ['keeps capabilities']),
+    ...Object.keys(environment)
+      .filter((variable) => !isKnownVariable(app, variable))
+      .map((variable) => `sets ${variable}, which ${app} does not read`),
   ];
 }
 

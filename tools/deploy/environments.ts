@@ -33,6 +33,6 @@ export function appOfImage(image: string): string | undefined {
 
 /** Any variable may be given by a file: `<NAME>_FILE`. */
 export function isKnownVariable(app: string, variable: string): boolean {
-  const isKnown = (name: string) => KNOWN[app]?.has(name) === true;
+  const isKnown = (name: string) => KNOWN[app]?.has(name) ?? false;
   return COMMON.test(variable) || isKnown(variable) || isKnown(variable.replace(/_FILE$/, ''));
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DATA_DIR, ROOT_DIR } from '../paths.ts';
 import { findEnvironmentProblems } from './environment-policies.ts';
 import type { KubeObject } from './kube-object.ts';
-import { readObjects, render, renderYaml } from './kustomize.ts';
+import { render, renderYaml } from './kustomize.ts';
 import { renderNack } from './nack.ts';
 import { findReferenceProblems } from './reference-policies.ts';
 import { findSchemaProblems } from './schemas.ts';

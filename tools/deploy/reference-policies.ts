@@ -9,6 +9,11 @@ import {
   type Workload,
 } from './kube-object.ts';
 
+interface KubeReference {
+  readonly kind: string;
+  readonly name: string;
+}
+
 interface PortReference {
   readonly port?: string | number;
   readonly targetPort?: string | number;
@@ -51,19 +56,19 @@ function problemsOf(
     case 'PodDisruptionBudget':
       return selectedProblems(object.spec?.['selector'] as Selector, workloads);
     case 'HorizontalPodAutoscaler':
-    case 'ScaledObject': {
-      const { kind = 'Deployment', name } = object.spec?.['scaleTargetRef'] as {
-        kind?: string;
-        name: string;
-      };
-      return has(objects, kind, name) ? [] : [`scales ${kind} ${name}, which is not there`];
-    }
+    case 'ScaledObject':
+      return scalerProblems(object, objects);
     case 'Deployment':
     case 'StatefulSet':
       return ownSelectorProblems(object, workloads);
     default:
       return [];
   }
+}
+
+function scalerProblems({ spec }: KubeObject, objects: readonly KubeObject[]): string[] {
+  const { kind = 'Deployment', name = '' } = (spec?.['scaleTargetRef'] ?? {}) as Partial<KubeReference>;
+  return has(objects, kind, name) ? [] : [`scales ${kind} ${name}, which is not there`];
 }
 
 function serviceProblems({ spec }: KubeObject, workloads: readonly Workload[]): string[] {
