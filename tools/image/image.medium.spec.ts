@@ -37,7 +37,7 @@ const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 't
 if (!canMount && process.env.CI)
   throw new Error('images are tested in a mount namespace, which needs root here');
 
-const itInContainer = canMount ? it : it.skip;
+const describeContainer = canMount ? describe : describe.skip;
 
 describe('the image of an app', () => {
   let directory: string;
@@ -80,51 +80,53 @@ describe('the image of an app', () => {
     expect(fingerprint(again, files)).toBe(fingerprint(join(directory, 'image'), files));
   }, 120_000);
 
-  itInContainer('runs on a read-only root as a user without privileges, and drains on SIGTERM', async () => {
-    if (!canMount) return;
-    const [port] = ports;
-    const root = mkdtempSync(join(directory, 'root-'));
-    const args = [
-      '-c',
-      CONTAINER,
-      'container',
-      root,
-      join(directory, 'image'),
-      process.execPath,
-      String(port?.port),
-    ];
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    running.push(child);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk) => (output += String(chunk)));
-    const url = `http://127.0.0.1:${port?.port}`;
-    await waitFor(
-      'the container to be ready',
-      async () => {
-        if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output}`);
-        const answer = await fetch(`${url}/health/ready`);
-        return answer.ok;
-      },
-      60_000,
-    );
-    expect(readFileSync(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^Uid:\t65532\t65532/m);
-    const charge = await fetch(`${url}/charges`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': 'k-1' },
-      body: JSON.stringify({ orderId: 'o-1', amountMinor: 100, currency: 'EUR' }),
-    });
-    expect(charge.ok).toBe(true);
-    const health = spawnSync(process.execPath, [join(directory, 'image', 'healthcheck.js')], {
-      env: { PORT: String(port?.port) },
-    });
-    expect(health.status).toBe(0);
-    child.kill('SIGTERM');
-    const [code] = (await once(child, 'exit')) as [number | null];
-    expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
-  }, 90_000);
+  describeContainer('in a container', () => {
+    it('runs on a read-only root as a user without privileges, and drains on SIGTERM', async () => {
+      if (!canMount) return;
+      const [port] = ports;
+      const root = mkdtempSync(join(directory, 'root-'));
+      const args = [
+        '-c',
+        CONTAINER,
+        'container',
+        root,
+        join(directory, 'image'),
+        process.execPath,
+        String(port?.port),
+      ];
+      const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      running.push(child);
+      let output = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk) => (output += String(chunk)));
+      const url = `http://127.0.0.1:${port?.port}`;
+      await waitFor(
+        'the container to be ready',
+        async () => {
+          if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output}`);
+          const answer = await fetch(`${url}/health/ready`);
+          return answer.ok;
+        },
+        60_000,
+      );
+      expect(readFileSync(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^Uid:\t65532\t65532/m);
+      const charge = await fetch(`${url}/charges`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'k-1' },
+        body: JSON.stringify({ orderId: 'o-1', amountMinor: 100, currency: 'EUR' }),
+      });
+      expect(charge.ok).toBe(true);
+      const health = spawnSync(process.execPath, [join(directory, 'image', 'healthcheck.js')], {
+        env: { PORT: String(port?.port) },
+      });
+      expect(health.status).toBe(0);
+      child.kill('SIGTERM');
+      const [code] = (await once(child, 'exit')) as [number | null];
+      expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
+    }, 90_000);
+  });
 });
 
 function fingerprint(directory: string, files: readonly string[]): string {
