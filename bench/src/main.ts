@@ -10,8 +10,9 @@ import { memory } from './memory.bench.js';
 import { publish } from './publish.bench.js';
 import { relay } from './relay.bench.js';
 import { createReport, formatReport, writeReport } from './report.js';
+import { system } from './system.bench.js';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, publish, inbox, intake, relay, memory];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, publish, inbox, intake, relay, system, memory];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;

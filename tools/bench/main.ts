@@ -8,6 +8,14 @@ import { buildApps } from '../stack/build.ts';
 import { Reporter } from '../stack/reporter.ts';
 import { startServers, stopServers } from '../test/servers.ts';
 
+const BENCHED_APPS = [
+  'order-service',
+  'payment-service',
+  'inventory-service',
+  'audit-service',
+  'payment-gateway',
+];
+
 const reporter = new Reporter();
 try {
   await reporter.step('build the benchmarks', () =>
@@ -19,7 +27,7 @@ try {
       },
     ),
   );
-  await reporter.step('build order-service', () => buildApps(['order-service']));
+  await reporter.step('build the apps', () => buildApps(BENCHED_APPS));
   await reporter.step('start NATS and PostgreSQL', () => startServers({ durable: true }));
   process.exitCode = await runBenchmarks();
 } catch (error) {

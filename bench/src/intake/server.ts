@@ -15,6 +15,10 @@ export class LoadedServer {
     private readonly port: number,
   ) {}
 
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   /** Starts `script` with `PORT` in its environment and resolves when `readyPath` is answered with less than 500. */
   static async start(script: string, env: NodeJS.ProcessEnv, readyPath: string): Promise<LoadedServer> {
     const port = await freePort();
