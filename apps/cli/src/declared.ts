@@ -18,8 +18,10 @@ import { declaration as inventoryService } from '../../inventory-service/src/dec
 import { declaration as orderService } from '../../order-service/src/declaration.js';
 import { declaration as paymentService } from '../../payment-service/src/declaration.js';
 
+type DeclaredService = ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
+
 /** Every service of this repository that handles messages. */
-export const services: readonly (ServiceDeclaration & { readonly schema: string })[] = [
+export const services: readonly DeclaredService[] = [
   orderService,
   paymentService,
   inventoryService,
@@ -28,8 +30,6 @@ export const services: readonly (ServiceDeclaration & { readonly schema: string 
 
 /** Permissions are the same for older servers, which ignore what they do not know. */
 const NEWEST_API_LEVEL = 2;
-
-type DeclaredService = ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
 
 /** @throws InvalidRequestError naming the services there are */
 export function requireService(name: string): DeclaredService {
@@ -55,7 +55,7 @@ export function declareSystem(apiLevel: number, variables: Environment = process
     replicas: environment.STREAM_REPLICAS,
     limits: { maxAgeMs: environment.STREAM_MAX_AGE, maxBytes: environment.STREAM_MAX_BYTES },
     apiLevel,
-    environment: process.env,
+    environment: variables,
   });
 }
 
