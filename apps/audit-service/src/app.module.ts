@@ -25,6 +25,7 @@ export class AppModule {
           name: declaration.name,
           config,
           schema: declaration.schema,
+          publishes: declaration.publishes,
           migrations: [CreateAuditSegments1763900000002],
         }),
       ],

@@ -18,6 +18,7 @@ export class AppModule {
           name: declaration.name,
           config,
           schema: declaration.schema,
+          publishes: declaration.publishes,
           migrations: [...outboxMigrations, CreateStock1763700000002],
         }),
         outboxModule(config),

@@ -3,6 +3,7 @@ import { JetStreamServer } from '@slipstream/jetstream';
 import { outboxMigrations } from '@slipstream/outbox';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
+import { CreatedEvents } from './created-events.js';
 import { declaration } from './declaration.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
@@ -23,6 +24,7 @@ export class AppModule {
           name: declaration.name,
           config,
           schema: declaration.schema,
+          publishes: declaration.publishes,
           acceptsWithoutBroker: true,
           migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
         }),
@@ -37,6 +39,7 @@ export class AppModule {
           useFactory: (server: JetStreamServer) => () => server.positions(),
         },
         OrdersService,
+        CreatedEvents,
         SagaService,
         HousekeepingService,
         OrdersRepository,

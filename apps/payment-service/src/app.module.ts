@@ -26,6 +26,7 @@ export class AppModule {
           name: declaration.name,
           config,
           schema: declaration.schema,
+          publishes: declaration.publishes,
           migrations: [
             ...outboxMigrations,
             CreatePayments1763700000002,

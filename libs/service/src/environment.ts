@@ -1,3 +1,4 @@
+import { CONTENT_TYPES, DEFAULT_CONTENT_TYPE } from '@slipstream/contracts';
 import { z } from 'zod';
 
 const AGE_UNITS_MS = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -51,6 +52,8 @@ export const serviceEnvironment = streamEnvironment.extend({
   OUTBOX_MAX_PENDING: z.coerce.number().int().min(1).default(100_000),
   /** How long published events are kept, so that a lost stream can be filled again. */
   OUTBOX_RETENTION: age.default(7 * AGE_UNITS_MS.d),
+  /** What events are published as; anything there is a codec for is read. */
+  EVENT_CONTENT_TYPE: z.enum(CONTENT_TYPES).default(DEFAULT_CONTENT_TYPE),
   SERVICE_VERSION: z.string().default('0.1.0'),
 });
 

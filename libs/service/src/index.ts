@@ -5,6 +5,8 @@ export {
   streamEnvironment,
   type ServiceEnvironment,
 } from './environment.js';
+export { describeMessages, type MessagingService } from './asyncapi.js';
+export { eventCodec } from './event-codec.js';
 export { ServiceModule, type ServiceOptions } from './service.module.js';
 export { outboxModule } from './outbox.js';
 export { inboxLedger, type Ledger, type LedgerDeclaration, type LedgerMessage } from './ledger.js';

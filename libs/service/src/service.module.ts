@@ -1,6 +1,6 @@
 import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { ERROR_TRANSLATION, ProblemException } from '@slipstream/bootstrap';
-import { decodeEvent, streams } from '@slipstream/contracts';
+import { EventEncoder, streams, type EventContract } from '@slipstream/contracts';
 import {
   connectionCheck,
   consumersCheck,
@@ -22,11 +22,14 @@ import {
 } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
+import { eventCodec } from './event-codec.js';
 
 export interface ServiceOptions extends Pick<PostgresOptions, 'schema' | 'migrations'> {
   /** Name of the service, such as `payment-service`. */
   readonly name: string;
   readonly config: ServiceEnvironment;
+  /** Events it publishes, and no other. */
+  readonly publishes: readonly EventContract[];
   /** True when HTTP accepts work while the broker is away: then it stays ready, and its readiness says `degraded`. */
   readonly acceptsWithoutBroker?: boolean;
 }
@@ -45,6 +48,7 @@ export class ServiceModule implements OnModuleInit {
     config,
     schema,
     migrations,
+    publishes,
     acceptsWithoutBroker = false,
   }: ServiceOptions): DynamicModule {
     return {
@@ -61,7 +65,14 @@ export class ServiceModule implements OnModuleInit {
         inbox(config),
         health(acceptsWithoutBroker),
       ],
-      providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
+      providers: [
+        { provide: ERROR_TRANSLATION, useValue: translateDatabaseError },
+        {
+          provide: EventEncoder,
+          useValue: new EventEncoder({ source: name, publishes, contentType: config.EVENT_CONTENT_TYPE }),
+        },
+      ],
+      exports: [EventEncoder],
     };
   }
 
@@ -91,7 +102,7 @@ function transport(service: string, config: ServiceEnvironment): DynamicModule {
       replicas: config.STREAM_REPLICAS,
       limits: { maxAgeMs: config.STREAM_MAX_AGE, maxBytes: config.STREAM_MAX_BYTES },
       topology: config.JETSTREAM_TOPOLOGY,
-      codec: { decode: decodeEvent },
+      codec: eventCodec,
       observer,
       isOutage: isDatabaseAway,
     }),

@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT_DIR } from '../paths.ts';
+import { runCommand } from '../servers/run-command.ts';
+import { messageOf, SetupError } from '../setup-error.ts';
+import { generateContracts } from './generate.ts';
+import { isAnyStale, writeAll } from './generated-files.ts';
+
+const CONTRACTS_DIR = join(ROOT_DIR, 'libs', 'contracts');
+const LOADER = join(ROOT_DIR, 'libs', 'testing', 'node', 'typescript.mjs');
+const DOCUMENTS = join(ROOT_DIR, 'docs', 'generator', 'main.ts');
+
+const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;
+try {
+  const files = await generateContracts(CONTRACTS_DIR);
+  if (check) {
+    if (isAnyStale(CONTRACTS_DIR, files)) process.exitCode = 1;
+  } else writeAll(CONTRACTS_DIR, files);
+  // The services are read as they are, which takes their own compiler.
+  const flags = check ? ['--check'] : [];
+  process.stdout.write(await runCommand(process.execPath, ['--import', LOADER, DOCUMENTS, ...flags]));
+} catch (error) {
+  console.error(error instanceof SetupError ? error.message : messageOf(error));
+  process.exitCode = 1;
+}
+process.exit();
