@@ -10,6 +10,8 @@ export interface JsonSchema {
   readonly items?: JsonSchema;
 }
 
+/** Avro libraries for JavaScript refuse the last safe integer. */
+const MOST_EXACT = Number.MAX_SAFE_INTEGER - 1;
 const INT32 = { minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };
 
 /** The JSON Schema (2020-12) of an event, self-contained. */
@@ -52,9 +54,9 @@ function valueSchema(image: ContractImage, field: DescField): JsonSchema {
     case 'int32':
       return { type: 'integer', ...INT32, ...rules };
     case 'int64':
-      if (!(Number(rules.maximum) <= Number.MAX_SAFE_INTEGER && rules.minimum !== undefined)) {
+      if (!(Number(rules.maximum) <= MOST_EXACT && rules.minimum !== undefined)) {
         throw new Error(
-          `${field.toString()}: give it a kind with a minimum and a maximum of at most 2^53 - 1`,
+          `${field.toString()}: give it a kind with a minimum and a maximum of at most 2^53 - 2`,
         );
       }
       return { type: 'integer', ...rules };

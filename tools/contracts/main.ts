@@ -8,6 +8,7 @@ import { isAnyStale, writeAll } from './generated-files.ts';
 
 const CONTRACTS_DIR = join(ROOT_DIR, 'libs', 'contracts');
 const LOADER = join(ROOT_DIR, 'libs', 'testing', 'node', 'typescript.mjs');
+const CORPUS = join(CONTRACTS_DIR, 'test', 'record-corpus.ts');
 const DOCUMENTS = join(ROOT_DIR, 'docs', 'generator', 'main.ts');
 
 const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;
@@ -15,7 +16,10 @@ try {
   const files = await generateContracts(CONTRACTS_DIR);
   if (check) {
     if (isAnyStale(CONTRACTS_DIR, files)) process.exitCode = 1;
-  } else writeAll(CONTRACTS_DIR, files);
+  } else {
+    writeAll(CONTRACTS_DIR, files);
+    await runCommand(process.execPath, ['--import', LOADER, CORPUS]);
+  }
   // The services are read as they are, which takes their own compiler.
   const flags = check ? ['--check'] : [];
   process.stdout.write(await runCommand(process.execPath, ['--import', LOADER, DOCUMENTS, ...flags]));

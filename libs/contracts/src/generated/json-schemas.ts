@@ -124,7 +124,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
             "unit_price_minor": {
               "type": "integer",
               "minimum": 0,
-              "maximum": 9007199254740991,
+              "maximum": 9007199254740990,
               "description": "Price of one piece in the order's currency."
             }
           },
@@ -279,7 +279,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
       "total_minor": {
         "type": "integer",
         "minimum": 0,
-        "maximum": 9007199254740991,
+        "maximum": 9007199254740990,
         "description": "Sum of the order; must agree with total_amount."
       },
       "lines": {
@@ -302,7 +302,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
             "unit_price_minor": {
               "type": "integer",
               "minimum": 0,
-              "maximum": 9007199254740991,
+              "maximum": 9007199254740990,
               "description": "Price of one piece in the order's currency."
             }
           },
@@ -378,7 +378,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
       "total_minor": {
         "type": "integer",
         "minimum": 0,
-        "maximum": 9007199254740991,
+        "maximum": 9007199254740990,
         "description": "Sum of the order."
       },
       "lines": {
@@ -401,7 +401,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
             "unit_price_minor": {
               "type": "integer",
               "minimum": 0,
-              "maximum": 9007199254740991,
+              "maximum": 9007199254740990,
               "description": "Price of one piece in the order's currency."
             }
           },
@@ -472,7 +472,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
       "amount_minor": {
         "type": "integer",
         "minimum": 0,
-        "maximum": 9007199254740991,
+        "maximum": 9007199254740990,
         "description": "What was charged or given back."
       },
       "currency": {
@@ -574,7 +574,7 @@ export const jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknow
       "amount_minor": {
         "type": "integer",
         "minimum": 0,
-        "maximum": 9007199254740991,
+        "maximum": 9007199254740990,
         "description": "What was charged or given back."
       },
       "currency": {
