@@ -1,3 +1,5 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
@@ -19,6 +21,7 @@ const BASELINE = 'baseline.binpb';
 const GENERATED = join('src', 'generated');
 const AVRO_SCHEMAS = join(GENERATED, 'avro-schemas.ts');
 const HEADER = '// Generated from the .proto files by "npm run generate". Do not edit.\n\n';
+const JSON_SCHEMAS = 'Readonly<Record<string, Readonly<Record<string, unknown>>>>';
 const PLUGIN = {
   version: 'v2',
   plugins: [{ local: 'protoc-gen-es', out: '.', opt: ['target=ts', 'import_extension=js'] }],
@@ -32,37 +35,40 @@ const PLUGIN = {
 export async function generateContracts(directory: string): Promise<GeneratedFiles> {
   const scratch = mkdtempSync(join(tmpdir(), 'slipstream-contracts-'));
   try {
+    const imageFile = join(scratch, 'image.binpb');
     const buf = (...args: string[]) => runBuf(directory, args);
-    await buf('lint');
-    const image = await buildImage(buf, join(scratch, 'image.binpb'));
-    const released = await buildBaseline(buf, join(scratch, BASELINE));
-    await refuseBreaks(buf, directory, schemasOf(image));
-    await buf('generate', '--template', JSON.stringify(PLUGIN), '--output', join(scratch, 'proto'));
+    await buf('build', '--output', imageFile);
+    const compiled = readFileSync(imageFile);
+    const image = new ContractImage(compiled);
+    const schemas = schemasOf(image);
+    refuseBreaks(directory, schemas);
+    await allOf([buf('lint', imageFile), buf('breaking', imageFile, '--against', BASELINE)]);
+    await buf(
+      'generate',
+      imageFile,
+      '--template',
+      JSON.stringify(PLUGIN),
+      '--output',
+      join(scratch, 'proto'),
+    );
+    const avroSchemas = await avroSchemasOf(image, join(directory, AVRO_SCHEMAS));
     return new Map([
       ...filesBelow(join(scratch, 'proto'), join(GENERATED, 'proto')),
-      [BASELINE, released],
+      [BASELINE, withoutComments(compiled)],
       [join(GENERATED, 'wire.ts'), Buffer.from(HEADER + wireTypes(image))],
-      [
-        join(GENERATED, 'json-schemas.ts'),
-        toModule(
-          'jsonSchemas: Readonly<Record<string, Readonly<Record<string, unknown>>>>',
-          schemasOf(image),
-        ),
-      ],
-      [
-        AVRO_SCHEMAS,
-        toModule(
-          'avroSchemas: Readonly<Record<string, readonly object[]>>',
-          await avroSchemasOf(image, join(directory, AVRO_SCHEMAS)),
-        ),
-      ],
+      [join(GENERATED, 'json-schemas.ts'), toModule(`jsonSchemas: ${JSON_SCHEMAS}`, schemas)],
+      [AVRO_SCHEMAS, toModule('avroSchemas: Readonly<Record<string, readonly object[]>>', avroSchemas)],
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-type Buf = (...args: string[]) => Promise<string>;
+/** Waits for all of them, so that none still writes where something is being removed. */
+async function allOf(tasks: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(tasks)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
 
 async function runBuf(directory: string, args: readonly string[]): Promise<string> {
   const env = { ...process.env, PATH: `${BIN}${delimiter}${process.env.PATH}` };
@@ -74,25 +80,19 @@ async function runBuf(directory: string, args: readonly string[]): Promise<strin
   }
 }
 
-async function buildImage(buf: Buf, file: string): Promise<ContractImage> {
-  await buf('build', '--output', file);
-  return new ContractImage(readFileSync(file));
-}
-
-/** Without comments, so that it changes only when a contract does. */
-async function buildBaseline(buf: Buf, file: string): Promise<Buffer> {
-  await buf('build', '--exclude-source-info', '--output', file);
-  return readFileSync(file);
-}
-
-async function refuseBreaks(buf: Buf, directory: string, schemas: EventSchemas): Promise<void> {
+function refuseBreaks(directory: string, schemas: EventSchemas): void {
   const before = new ContractImage(readFileSync(join(directory, BASELINE)));
   const breaks = findBreaks(schemasOf(before), schemas);
-  if (breaks.length > 0) {
-    const advice = 'Leave the version as it is and add a new one: docs/contracts.md.';
-    throw new SetupError(`The contracts break those who use them.\n${breaks.join('\n')}\n${advice}`);
-  }
-  await buf('breaking', '--against', BASELINE);
+  if (breaks.length === 0) return;
+  const advice = 'Leave the version as it is and add a new one: docs/contracts.md.';
+  throw new SetupError(`The contracts break those who use them.\n${breaks.join('\n')}\n${advice}`);
+}
+
+/** What was released changes only when a contract does. */
+function withoutComments(compiled: Uint8Array): Buffer {
+  const set = fromBinary(FileDescriptorSetSchema, compiled);
+  for (const file of set.file) delete file.sourceCodeInfo;
+  return Buffer.from(toBinary(FileDescriptorSetSchema, set));
 }
 
 function schemasOf(image: ContractImage): EventSchemas {

@@ -35,7 +35,7 @@ export function testCodec({ codec, malformed, withUnknownField }: CodecUnderTest
   const [contentType] = codec.contentTypes;
   const encoder = encoderFor(contentType);
 
-  describe(contentType, () => {
+  describe(`the codec of ${contentType}`, () => {
     it.each(contracts)('gives back every field of $subject', (contract) => {
       const event = sampleOf(contract);
       const message = encoder.encode(contract, event);
