@@ -16,8 +16,11 @@ export type AvroSchema =
     }
   | { readonly type: 'array'; readonly items: AvroSchema };
 
-/** @throws ContractError naming the field that does not lie within the bytes of the datum */
-export type CheckBounds = (datum: Buffer) => void;
+/**
+ * Checks the datum that begins at `start` and takes the rest of the bytes.
+ * @throws ContractError naming the field that does not lie within them
+ */
+export type CheckBounds = (bytes: Buffer, start: number) => void;
 
 type Walk = (cursor: Cursor) => void;
 
@@ -30,8 +33,8 @@ const DOUBLE_BYTES = 8;
  */
 export function boundsOf(schema: AvroSchema): CheckBounds {
   const walk = walkOf(schema);
-  return (datum) => {
-    const cursor = new Cursor(datum);
+  return (bytes, start) => {
+    const cursor = new Cursor(bytes, start);
     walk(cursor);
     cursor.end();
   };
@@ -48,10 +51,8 @@ const PRIMITIVES: Readonly<Record<Extract<AvroSchema, string>, Walk>> = {
   null: () => undefined,
   int: (cursor) => void cursor.long(),
   long: (cursor) => void cursor.long(),
-  double: (cursor) => void cursor.take(DOUBLE_BYTES),
-  string: (cursor) => {
-    if (!isUtf8(cursor.take(cursor.long()))) throw cursor.error('is not UTF-8');
-  },
+  double: (cursor) => cursor.skip(DOUBLE_BYTES),
+  string: (cursor) => cursor.text(cursor.long()),
 };
 
 function walkRecord(fields: readonly (readonly [name: string, walk: Walk])[]): Walk {
@@ -89,9 +90,11 @@ function walkArray(walkElement: Walk): Walk {
 
 class Cursor {
   readonly path: (string | number)[] = [];
-  private position = 0;
 
-  constructor(private readonly bytes: Buffer) {}
+  constructor(
+    private readonly bytes: Buffer,
+    private position: number,
+  ) {}
 
   get remaining(): number {
     return this.bytes.length - this.position;
@@ -111,9 +114,20 @@ class Cursor {
     throw this.error('is no number of 64 bits');
   }
 
-  take(length: number): Buffer {
+  skip(length: number): void {
     if (!(length >= 0 && length <= this.remaining)) throw this.error('ends too early');
-    return this.bytes.subarray(this.position, (this.position += length));
+    this.position += length;
+  }
+
+  text(length: number): void {
+    const start = this.position;
+    this.skip(length);
+    for (let at = start; at < this.position; at++) {
+      // Nearly all text is ASCII, and asking about the rest takes longer than reading it.
+      if ((this.bytes[at] ?? 0) < 0x80) continue;
+      if (!isUtf8(this.bytes.subarray(at, this.position))) throw this.error('is not UTF-8');
+      return;
+    }
   }
 
   /** Elements of the next block of a list; a negative count is followed by the bytes that the block takes. */

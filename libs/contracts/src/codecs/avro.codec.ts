@@ -12,7 +12,8 @@ const HEADER_BYTES = MARKER.length + FINGERPRINT_BYTES;
 interface Writer {
   readonly fingerprint: Buffer;
   readonly checkBounds: CheckBounds;
-  read(datum: Buffer): Fields;
+  /** Reads the datum that begins at `start`. */
+  read(bytes: Buffer, start: number): Fields;
 }
 
 /**
@@ -29,8 +30,8 @@ export const avroCodec: Codec = {
     return {
       decode: (data) => {
         const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-        if (!bytes.subarray(0, MARKER.length).equals(MARKER)) return read(current, bytes);
-        return read(chooseWriter(writers, bytes), bytes.subarray(HEADER_BYTES));
+        if (bytes[0] !== MARKER[0] || bytes[1] !== MARKER[1]) return read(current, bytes, 0);
+        return read(chooseWriter(writers, bytes), bytes, HEADER_BYTES);
       },
       encode: (fields) => Buffer.concat([header, reader.toBuffer(fields)]),
     };
@@ -48,24 +49,27 @@ function writerOf(schema: object, reader: avro.Type): Writer {
   return {
     fingerprint: fingerprintOf(JSON.stringify(type.schema())),
     checkBounds: boundsOf(schema as AvroSchema),
-    read: (datum) => withoutNulls(reader.fromBuffer(datum, resolver) as Record<string, unknown>),
+    read: (bytes, start) =>
+      withoutNulls(reader.decode(bytes, start, resolver).value as Record<string, unknown>),
   };
 }
 
 function chooseWriter(writers: readonly Writer[], bytes: Buffer): Writer {
-  const fingerprint = bytes.subarray(MARKER.length, HEADER_BYTES);
-  const writer = writers.find((known) => known.fingerprint.equals(fingerprint));
+  const writer = writers.find(
+    ({ fingerprint }) => fingerprint.compare(bytes, MARKER.length, HEADER_BYTES) === 0,
+  );
   if (writer) return writer;
+  const fingerprint = bytes.subarray(MARKER.length, HEADER_BYTES);
   throw new ContractError(
     'CONTRACT_MALFORMED',
     `body is Avro of a schema that is not known here (fingerprint ${fingerprint.toString('hex')})`,
   );
 }
 
-function read(writer: Writer, datum: Buffer): Fields {
-  writer.checkBounds(datum);
+function read(writer: Writer, bytes: Buffer, start: number): Fields {
+  writer.checkBounds(bytes, start);
   try {
-    return writer.read(datum);
+    return writer.read(bytes, start);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ContractError('CONTRACT_MALFORMED', `body is not Avro: ${reason}`, undefined, { cause });
