@@ -89,6 +89,16 @@ describe('event codec', () => {
     expect(failureOf(body, subject)).toMatchObject({ code });
   });
 
+  it('refuses to publish a total as v1 that its double cannot tell', () => {
+    const event = { ...newEvent('order-1'), customerId: 'c-1', currency: 'USD', lines: [] };
+    const encoder = new EventEncoder({ source: 'test', publishes: [orderCreatedV1, orderCreatedV2] });
+    const order = { ...event, totalMinor: 9_007_199_254_740_989 };
+    expect(() => encoder.encode(orderCreatedV1, order)).toThrow(
+      expect.objectContaining({ path: 'total_amount' }),
+    );
+    expect(() => encoder.encode(orderCreatedV2, order)).not.toThrow();
+  });
+
   it('leaves prototypes alone', () => {
     decode(`{"__proto__": {"polluted": true}, ${JSON.stringify(article).slice(1)}`);
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();

@@ -40,7 +40,7 @@ export const orderCreatedV1 = defineEvent({
   toWire: (event) => ({
     ...fromBase(event),
     customer_id: event.customerId,
-    total_amount: toMajorUnits(event.totalMinor, event.currency),
+    total_amount: doubleOf(event),
     currency: event.currency,
     total_minor: event.totalMinor,
     lines: fromLines(event.lines),
@@ -77,6 +77,17 @@ export const orderCancelledV1 = defineEvent({
   toEvent: (wire: OrderCancelledV1): OrderCancelled => ({ ...toBase(wire), reason: cutReason(wire.reason) }),
   toWire: (event) => ({ ...fromBase(event), reason: cutReason(event.reason) }),
 });
+
+/** @throws ContractError for a total beyond 45 trillion, of which no double says the last digit */
+function doubleOf({ totalMinor, currency }: OrderCreated): number {
+  const amount = toMajorUnits(totalMinor, currency);
+  if (toMinorUnits(amount, currency) === totalMinor) return amount;
+  throw new ContractError(
+    'CONTRACT_INVALID',
+    `total_amount: cannot tell ${totalMinor} minor units exactly; publish v2`,
+    'total_amount',
+  );
+}
 
 /** The exact total and the double say the same, or the message is nobody's order. */
 function agreedTotal(
