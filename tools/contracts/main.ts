@@ -1,7 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT_DIR } from '../paths.ts';
-import { runCommand } from '../servers/run-command.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { generateContracts } from './generate.ts';
 import { isAnyStale, writeAll } from './generated-files.ts';
@@ -18,13 +18,19 @@ try {
     if (isAnyStale(CONTRACTS_DIR, files)) process.exitCode = 1;
   } else {
     writeAll(CONTRACTS_DIR, files);
-    await runCommand(process.execPath, ['--import', LOADER, CORPUS]);
+    run(CORPUS);
   }
-  // The services are read as they are, which takes their own compiler.
-  const flags = check ? ['--check'] : [];
-  process.stdout.write(await runCommand(process.execPath, ['--import', LOADER, DOCUMENTS, ...flags]));
+  run(DOCUMENTS, ...(check ? ['--check'] : []));
 } catch (error) {
   console.error(error instanceof SetupError ? error.message : messageOf(error));
   process.exitCode = 1;
 }
 process.exit();
+
+/** Runs what reads the sources of the services as they are, which takes their own compiler. */
+function run(program: string, ...flags: string[]): void {
+  const { status } = spawnSync(process.execPath, ['--import', LOADER, program, ...flags], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = 1;
+}

@@ -80,6 +80,7 @@ testCodec({
     'an empty body': new Uint8Array(),
     'a schema that nobody knows': withMarker(1, 2, 3, 4, 5, 6, 7, 8),
     'a marker alone': withMarker(),
+    'a marker and half a fingerprint': withMarker(1, 2, 3, 4),
     'a text beyond the end': Buffer.from([0x7e, 0x61]),
     'a text of negative length': Buffer.from([0x01]),
     'a text that is no UTF-8': Buffer.from([0x04, 0xc3, 0x28]),

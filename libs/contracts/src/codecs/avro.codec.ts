@@ -55,6 +55,12 @@ function writerOf(schema: object, reader: avro.Type): Writer {
 }
 
 function chooseWriter(writers: readonly Writer[], bytes: Buffer): Writer {
+  if (bytes.length < HEADER_BYTES) {
+    throw new ContractError(
+      'CONTRACT_MALFORMED',
+      'body is not Avro: it ends within the fingerprint of its schema',
+    );
+  }
   const writer = writers.find(
     ({ fingerprint }) => fingerprint.compare(bytes, MARKER.length, HEADER_BYTES) === 0,
   );
