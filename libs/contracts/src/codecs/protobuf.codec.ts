@@ -29,18 +29,18 @@ export const protobufCodec: Codec = {
 function toFields(message: Message, { fields: shapes }: Shape): Fields {
   const content = message as unknown as Content;
   const fields: Content & { [UNKNOWN]?: UnknownField[] } = {};
-  for (const shape of shapes) fields[shape.name] = toField(content[shape.localName], shape);
+  for (const { name, localName, isLong, isList, inner } of shapes) {
+    const value = content[localName];
+    if (inner && isList) fields[name] = (value as Message[]).map((single) => toFields(single, inner));
+    else if (inner && value !== undefined) fields[name] = toFields(value as Message, inner);
+    else fields[name] = isLong && value !== undefined ? toNumbers(value) : value;
+  }
   if (message.$unknown) fields[UNKNOWN] = message.$unknown;
   return fields;
 }
 
-function toField(value: unknown, { isLong, isList, inner }: FieldShape): unknown {
-  if (value === undefined) return undefined;
-  const convert = (single: unknown) => {
-    if (inner) return toFields(single as Message, inner);
-    return isLong ? Number(single) : single;
-  };
-  return isList ? (value as unknown[]).map(convert) : convert(value);
+function toNumbers(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(Number) : Number(value);
 }
 
 function toMessage(
