@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
+import { codecs } from './codecs.bench.js';
 import { dispatch } from './dispatch.bench.js';
 import { inbox } from './inbox.bench.js';
 import { intake } from './intake.bench.js';
@@ -12,7 +13,7 @@ import { relay } from './relay.bench.js';
 import { createReport, formatReport, writeReport } from './report.js';
 import { system } from './system.bench.js';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, publish, inbox, intake, relay, system, memory];
+const BENCHMARKS: readonly Benchmark[] = [codecs, dispatch, publish, inbox, intake, relay, system, memory];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;

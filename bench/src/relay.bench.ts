@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { encodeEvent, newEvent, orderCreatedV1, type EncodedEvent } from '@slipstream/contracts';
+import { EventEncoder, newEvent, orderCreatedV1, type EncodedEvent } from '@slipstream/contracts';
 import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { Outbox, outboxMigrations, OutboxRelay, OutboxRows } from '@slipstream/outbox';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
 import { publishRawBatches } from './raw-publishing.js';
 
+const encoder = new EventEncoder({ source: 'bench', publishes: [orderCreatedV1] });
 const MESSAGES = 50_000;
 /** Members of an atomic batch, as the relay sends them. */
 const BATCH = 500;
@@ -77,7 +78,7 @@ function orderCreated(stream: string): EncodedEvent {
     totalMinor: 2_500,
     lines: [{ sku: 'sku-1', quantity: 2, unitPriceMinor: 1_250 }],
   };
-  return { ...encodeEvent(orderCreatedV1, order, 'bench'), subject: `${stream}.created` };
+  return { ...encoder.encode(orderCreatedV1, order), subject: `${stream}.created` };
 }
 
 async function publishRaw(nc: NatsConnection, events: readonly EncodedEvent[]) {

@@ -2,7 +2,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
-  encodeEvent,
+  EventEncoder,
   newEvent,
   newId,
   orderCancelledV1,
@@ -19,6 +19,8 @@ import { CommandLine } from './command-line.ts';
 
 // Every command is a process that loads its libraries, also on a machine that does something else.
 jest.setTimeout(240_000);
+
+const encoder = new EventEncoder({ source: 'shop', publishes: [orderCreatedV1, orderCancelledV1] });
 
 type Migrations = readonly (new () => MigrationInterface)[];
 
@@ -47,7 +49,7 @@ describe('the command line on an inbox', () => {
   });
 
   async function publish(order: OrderCreated): Promise<number> {
-    const { subject, data } = encodeEvent(orderCreatedV1, order, 'shop');
+    const { subject, data } = encoder.encode(orderCreatedV1, order);
     return (await jetstream(nc).publish(subject, data)).seq;
   }
 
@@ -129,11 +131,7 @@ describe('the command line on an inbox', () => {
     ]);
     const first = orderOf();
     const from = await publish(first);
-    const cancellation = encodeEvent(
-      orderCancelledV1,
-      { ...newEvent(first.orderId), reason: 'late' },
-      'order-service',
-    );
+    const cancellation = encoder.encode(orderCancelledV1, { ...newEvent(first.orderId), reason: 'late' });
     const { seq } = await jetstream(nc).publish(cancellation.subject, cancellation.data);
     await ack('payment-orders', seq);
     await payments.query(

@@ -1,5 +1,5 @@
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { jetstream, jetstreamManager, type StoredMsg } from '@nats-io/jetstream';
+import { connect, headers as createHeaders, type NatsConnection } from '@nats-io/transport-node';
 import { credentialOptions, natsCredentials, natsEnvironment } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
 import { chmodSync, mkdtempSync } from 'node:fs';
@@ -162,19 +162,33 @@ export class Journey {
     await this.nc.flush();
   }
 
-  async publishDurably(subject: string, body: string): Promise<void> {
-    await jetstream(this.nc).publish(subject, body, { retries: 20 });
+  async publishDurably(
+    subject: string,
+    body: string | Uint8Array,
+    fields: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const headers = createHeaders();
+    for (const [name, value] of Object.entries(fields)) headers.set(name, value);
+    await jetstream(this.nc).publish(subject, body, { retries: 20, headers });
   }
 
   async deadLetters(stream: string): Promise<DeadLetter[]> {
+    return (await this.messages(stream)).map((message) => ({
+      body: message.string(),
+      header: (name) => message.header.get(name),
+    }));
+  }
+
+  /** What a stream holds, of one subject when it is given. */
+  async messages(stream: string, subject?: string): Promise<StoredMsg[]> {
     const manager = await jetstreamManager(this.nc, { checkAPI: false });
     const { state } = await manager.streams.info(stream);
-    const letters: DeadLetter[] = [];
+    const messages: StoredMsg[] = [];
     for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
       const message = await manager.streams.getMessage(stream, { seq });
-      if (message) letters.push({ body: message.string(), header: (name) => message.header.get(name) });
+      if (message && (subject === undefined || message.subject === subject)) messages.push(message);
     }
-    return letters;
+    return messages;
   }
 
   /** How often the server had to deliver again, over all durables of the stream, since they were created. */

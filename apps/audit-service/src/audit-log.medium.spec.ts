@@ -1,7 +1,7 @@
 import S3rver from '@20minutes/s3rver';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  encodeEvent,
+  EventEncoder,
   newEvent,
   orderConfirmedV1,
   orderCreatedV2,
@@ -131,16 +131,21 @@ describe('the audit log', () => {
   it('gives the final state of every order by the log alone', async () => {
     const base = { customerId: 'c-1', currency: 'EUR', totalMinor: 1_250, lines: [] };
     const [paid, doubtful] = [uniqueName('o'), uniqueName('o')];
+    const encoder = new EventEncoder({
+      source: 'test',
+      publishes: [orderConfirmedV1, orderCreatedV2, paymentCompletedV1],
+    });
     const events = [
-      encodeEvent(orderConfirmedV1, newEvent(paid), 'test'),
-      encodeEvent(orderCreatedV2, { ...newEvent(paid), ...base }, 'test'),
-      encodeEvent(orderCreatedV2, { ...newEvent(doubtful), ...base }, 'test'),
-      encodeEvent(orderConfirmedV1, newEvent(doubtful), 'test'),
-      encodeEvent(
-        paymentCompletedV1,
-        { ...newEvent(paid), chargeId: 'ch-1', amountMinor: 1_250, currency: 'EUR' },
-        'test',
-      ),
+      encoder.encode(orderConfirmedV1, newEvent(paid)),
+      encoder.encode(orderCreatedV2, { ...newEvent(paid), ...base }),
+      encoder.encode(orderCreatedV2, { ...newEvent(doubtful), ...base }),
+      encoder.encode(orderConfirmedV1, newEvent(doubtful)),
+      encoder.encode(paymentCompletedV1, {
+        ...newEvent(paid),
+        chargeId: 'ch-1',
+        amountMinor: 1_250,
+        currency: 'EUR',
+      }),
     ];
     const recorded = events.map(({ subject, data }, index) => message(index + 1, { subject, data }));
     await newLog().append([...recorded, message(99, { data: Buffer.from('no order') })]);

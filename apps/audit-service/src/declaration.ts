@@ -1,11 +1,10 @@
-import type { ServiceDeclaration } from '@slipstream/jetstream';
-import { inboxLedger, type LedgerDeclaration, type ServiceOptions } from '@slipstream/service';
+import { inboxLedger, type DeclaredService } from '@slipstream/service';
 import { placeOf } from './audit-record.js';
 import { auditStorage } from './audit-storage.js';
 import { RecordingController } from './recording.controller.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
 
-/** What this service handles and keeps: for its module, and for tools that describe it without running it. */
+/** What this service handles, publishes and answers: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'audit-service',
   schema: 'audit',
@@ -14,10 +13,15 @@ export const declaration = {
   // It reads every stream anyway, and may write dead letters of each.
   overseesStreams: true,
   migrations: [CreateAuditSegments1763900000002],
+  publishes: [],
+  api: {
+    title: 'Audit',
+    description: 'Keeps every message of every stream, and proves that none was changed.',
+  },
   ledgers: Object.fromEntries(
     ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
       durable,
       inboxLedger(durable, ({ at, ...message }) => placeOf({ ...message, timestamp: at })),
     ]),
   ),
-} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
+} satisfies DeclaredService;

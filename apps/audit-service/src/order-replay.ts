@@ -60,15 +60,16 @@ function follow(trails: Map<string, Trail>, record: AuditRecord): void {
 /** What no contract can read reached no order either: it is in the dead-letter stream. */
 function decode(record: AuditRecord) {
   try {
-    const headers = { get: (name: string) => headerOf(record, name) };
-    return decodeEvent({ subject: record.subject, headers, data: bytesOf(record) });
+    const header = (name: string) => headerOf(record, name);
+    return decodeEvent({ subject: record.subject, header, data: bytesOf(record) });
   } catch {
     return undefined;
   }
 }
 
 function headerOf({ headers }: AuditRecord, name: string): string {
-  return headers[name]?.[0] ?? '';
+  const spelled = Object.keys(headers).find((key) => key.toLowerCase() === name);
+  return (spelled === undefined ? undefined : headers[spelled]?.[0]) ?? '';
 }
 
 function conclude(orderId: string, { created, events }: Trail): ReplayedOrderDto {

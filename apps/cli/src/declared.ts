@@ -12,13 +12,11 @@ import {
   type TopologyDeclaration,
 } from '@slipstream/jetstream';
 import { InvalidRequestError } from '@slipstream/operations';
-import { streamEnvironment, type LedgerDeclaration, type ServiceOptions } from '@slipstream/service';
+import { streamEnvironment, type DeclaredService } from '@slipstream/service';
 import { declaration as auditService } from '../../audit-service/src/declaration.js';
 import { declaration as inventoryService } from '../../inventory-service/src/declaration.js';
 import { declaration as orderService } from '../../order-service/src/declaration.js';
 import { declaration as paymentService } from '../../payment-service/src/declaration.js';
-
-type DeclaredService = ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
 
 /** Every service of this repository that handles messages. */
 export const services: readonly DeclaredService[] = [

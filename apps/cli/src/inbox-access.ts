@@ -1,5 +1,6 @@
 import { decodeEvent } from '@slipstream/contracts';
 import { PostgresInbox } from '@slipstream/idempotency';
+import { headerOf } from '@slipstream/jetstream';
 import type { Recall, SettledMessage } from '@slipstream/operations';
 import { inboxLedger, type LedgerMessage } from '@slipstream/service';
 import type { DataSource } from 'typeorm';
@@ -59,7 +60,11 @@ function recallFrom(
 function readMessage(stream: string, { seq, subject, headers, data, time }: SettledMessage): LedgerMessage {
   const place = { stream, sequence: seq, at: time, subject };
   try {
-    const { messageId, payload } = decodeEvent({ subject, headers, data });
+    const { messageId, payload } = decodeEvent({
+      subject,
+      data,
+      header: (name) => headerOf(headers, name),
+    });
     return { ...place, messageId, orderId: payload.orderId };
   } catch {
     // As consumers name what they cannot read.

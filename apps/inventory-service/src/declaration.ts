@@ -1,15 +1,18 @@
 import { inventoryRejectedV1, inventoryReleasedV1, inventoryReservedV1 } from '@slipstream/contracts';
-import type { ServiceDeclaration } from '@slipstream/jetstream';
 import { outboxMigrations } from '@slipstream/outbox';
-import type { ServiceOptions } from '@slipstream/service';
+import type { DeclaredService } from '@slipstream/service';
 import { ReservationsController } from './reservations.controller.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
 
-/** What this service handles and publishes: for its module, and for tools that describe it without running it. */
+/** What this service handles, publishes and answers: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'inventory-service',
   schema: 'inventory',
   controllers: [ReservationsController],
-  publishes: [inventoryRejectedV1, inventoryReleasedV1, inventoryReservedV1].map(({ subject }) => subject),
   migrations: [...outboxMigrations, CreateStock1763700000002],
-} satisfies ServiceDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
+  publishes: [inventoryReservedV1, inventoryRejectedV1, inventoryReleasedV1],
+  api: {
+    title: 'Inventory',
+    description: 'Keeps stock and reserves it for orders.',
+  },
+} satisfies DeclaredService;

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { newEvent, type OrderCreated } from '@slipstream/contracts';
+import { EventEncoder, newEvent, type OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
+import { declaration } from './declaration.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
 import { ReservationsService } from './reservations.service.js';
 import { StockRepository } from './stock.repository.js';
@@ -49,8 +50,9 @@ describe('reservations', () => {
       migrations: [...inboxMigrations, ...outboxMigrations, CreateStock1763700000002],
       migrationsRun: true,
     }).initialize();
+    const encoder = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
     stock = new StockRepository(dataSource, { DEFAULT_STOCK: 1_000 });
-    reservations = new ReservationsService(stock, new PostgresInbox(dataSource), new Outbox());
+    reservations = new ReservationsService(stock, new PostgresInbox(dataSource), new Outbox(), encoder);
   });
 
   beforeEach(() => {

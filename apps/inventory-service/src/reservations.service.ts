@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import {
-  encodeEvent,
   inventoryRejectedV1,
   inventoryReleasedV1,
   inventoryReservedV1,
   newEvent,
+  EventEncoder,
   type EncodedEvent,
   type OrderCancelled,
   type OrderCreated,
@@ -13,14 +13,13 @@ import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { Outbox } from '@slipstream/outbox';
 import { StockRepository, type Reservation } from './stock.repository.js';
 
-const SOURCE = 'inventory-service';
-
 @Injectable()
 export class ReservationsService {
   constructor(
     private readonly stock: StockRepository,
     private readonly inbox: PostgresInbox,
     private readonly outbox: Outbox,
+    private readonly events: EventEncoder,
   ) {}
 
   /** Reserves every line of an order or none of them, order by order. `messages[i]` brought `orders[i]`. */
@@ -33,7 +32,7 @@ export class ReservationsService {
       await this.stock.reject(tx, [...missing.keys()]);
       await this.outbox.append(
         tx,
-        opened.map((order) => outcomeOf(order, missing.get(order.orderId))),
+        opened.map((order) => this.outcomeOf(order, missing.get(order.orderId))),
       );
     });
   }
@@ -54,16 +53,16 @@ export class ReservationsService {
       await this.stock.giveBack(tx, released);
       await this.outbox.append(
         tx,
-        released.map(({ orderId }) => encodeEvent(inventoryReleasedV1, newEvent(orderId), SOURCE)),
+        released.map(({ orderId }) => this.events.encode(inventoryReleasedV1, newEvent(orderId))),
       );
     });
   }
-}
 
-function outcomeOf({ orderId, lines }: Reservation, missingSku: string | undefined): EncodedEvent {
-  if (missingSku === undefined) {
-    return encodeEvent(inventoryReservedV1, { ...newEvent(orderId), lines }, SOURCE);
+  private outcomeOf({ orderId, lines }: Reservation, missingSku: string | undefined): EncodedEvent {
+    if (missingSku === undefined) {
+      return this.events.encode(inventoryReservedV1, { ...newEvent(orderId), lines });
+    }
+    const reason = `too few pieces of ${missingSku}`;
+    return this.events.encode(inventoryRejectedV1, { ...newEvent(orderId), reason });
   }
-  const reason = `too few pieces of ${missingSku}`;
-  return encodeEvent(inventoryRejectedV1, { ...newEvent(orderId), reason }, SOURCE);
 }

@@ -1,15 +1,13 @@
 import { parseEnvironment, startApp } from '@slipstream/bootstrap';
 import { AppModule } from './app.module.js';
 import { configSchema } from './config.js';
+import { declaration } from './declaration.js';
 
 const config = parseEnvironment(configSchema);
 
 await startApp({
-  name: 'order-producer',
+  name: declaration.name,
   module: AppModule.register(config),
   port: config.PORT,
-  describe: {
-    title: 'Order producer',
-    description: 'Creates orders at a steady rate.',
-  },
+  describe: declaration.api,
 });

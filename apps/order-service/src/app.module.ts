@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { JetStreamServer } from '@slipstream/jetstream';
 import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
+import { CreatedEvents } from './created-events.js';
 import { declaration } from './declaration.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
@@ -33,6 +34,7 @@ export class AppModule {
           useFactory: (server: JetStreamServer) => () => server.positions(),
         },
         OrdersService,
+        CreatedEvents,
         SagaService,
         OrderMetrics,
         HousekeepingService,

@@ -1,21 +1,22 @@
 import { orderCancelledV1, orderConfirmedV1, orderCreatedV1, orderCreatedV2 } from '@slipstream/contracts';
-import type { ServiceDeclaration } from '@slipstream/jetstream';
 import { outboxMigrations } from '@slipstream/outbox';
-import type { LedgerDeclaration, ServiceOptions } from '@slipstream/service';
+import type { DeclaredService } from '@slipstream/service';
 import { IntakeController } from './intake.controller.js';
 import { SettlementController } from './settlement.controller.js';
 import { CreateOrders1763700000002 } from './migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from './migrations/derive-order-status.js';
 
-/** What this service handles and publishes: for its module, and for tools that describe it without running it. */
+/** What this service handles, publishes and answers: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'order-service',
   schema: 'orders',
   controllers: [IntakeController, SettlementController],
-  publishes: [orderCancelledV1, orderConfirmedV1, orderCreatedV1, orderCreatedV2].map(
-    ({ subject }) => subject,
-  ),
   migrations: [...outboxMigrations, CreateOrders1763700000002, DeriveOrderStatus1763700000010],
+  publishes: [orderCreatedV1, orderCreatedV2, orderConfirmedV1, orderCancelledV1],
+  api: {
+    title: 'Orders',
+    description: 'Takes orders and follows them until they are confirmed or cancelled.',
+  },
   ledgers: {
     // What this service published itself never comes to the inbox.
     'order-intake': {
@@ -24,4 +25,4 @@ export const declaration = {
       isInbox: false,
     },
   },
-} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
+} satisfies DeclaredService;

@@ -1,19 +1,11 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ProblemException } from '@slipstream/bootstrap';
-import {
-  encodeEvent,
-  newEvent,
-  newId,
-  orderCreatedV1,
-  orderCreatedV2,
-  type EncodedEvent,
-  type OrderCreated,
-} from '@slipstream/contracts';
+import { newEvent, newId, type EncodedEvent, type OrderCreated } from '@slipstream/contracts';
 import { Outbox } from '@slipstream/outbox';
 import { GroupCommit, GroupCommitFullError } from '@slipstream/postgres';
 import { createHash } from 'node:crypto';
 import { DataSource } from 'typeorm';
-import { CONFIG, type Config } from './config.js';
+import { CreatedEvents } from './created-events.js';
 import { IdempotencyKeysRepository, type KeyClaim } from './idempotency-keys.repository.js';
 import {
   totalOf,
@@ -24,7 +16,6 @@ import {
   type PlaceOrderDto,
 } from './orders.dto.js';
 import { OrdersRepository } from './orders.repository.js';
-import { SOURCE } from './source.js';
 
 /** An order that waits to be committed with its events. */
 interface Placement {
@@ -49,7 +40,7 @@ export class OrdersService {
     private readonly orders: OrdersRepository,
     private readonly keys: IdempotencyKeysRepository,
     private readonly outbox: Outbox,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'ORDER_CREATED_VERSIONS'>,
+    private readonly created: CreatedEvents,
   ) {
     this.placements = new GroupCommit({
       commit: (placements) => this.commit(placements),
@@ -76,7 +67,7 @@ export class OrdersService {
         ? undefined
         : { key: idempotencyKey, orderId: order.orderId, fingerprint: fingerprintOf(input) };
     try {
-      return await this.placements.submit({ order, events: this.encodeCreated(order), claim });
+      return await this.placements.submit({ order, events: this.created.encode(order), claim });
     } catch (error) {
       throw error instanceof GroupCommitFullError ? tooManyOrders() : error;
     }
@@ -109,12 +100,6 @@ export class OrdersService {
       }
       return placements.map(({ order, claim }) => answerTo(order, claim, claim && owners.get(claim.key)));
     });
-  }
-
-  private encodeCreated(created: OrderCreated): EncodedEvent[] {
-    return [orderCreatedV1, orderCreatedV2]
-      .filter(({ version }) => this.config.ORDER_CREATED_VERSIONS.includes(`v${version}`))
-      .map((contract) => encodeEvent(contract, created, SOURCE));
   }
 }
 

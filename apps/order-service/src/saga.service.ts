@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  encodeEvent,
+  EventEncoder,
   newEvent,
   orderCancelledV1,
   orderConfirmedV1,
@@ -18,7 +18,6 @@ import {
   type OrderFacts,
   type OrderState,
 } from './orders.repository.js';
-import { SOURCE } from './source.js';
 
 /** An event of another service, as a fact about its order. */
 export interface Advance<Event extends EventBase> {
@@ -39,6 +38,7 @@ export class SagaService {
     private readonly inbox: PostgresInbox,
     private readonly outbox: Outbox,
     private readonly metrics: OrderMetrics,
+    private readonly events: EventEncoder,
   ) {}
 
   /**
@@ -114,12 +114,21 @@ export class SagaService {
     settled: readonly OrderState[],
     received: readonly HistoryEntry[],
   ): Promise<void> {
-    const closings = settled.map(closingOf);
+    const closings = settled.map((state) => this.closingOf(state));
     await this.orders.remember(tx, [...received, ...closings.map(({ entry }) => entry)]);
     await this.outbox.append(
       tx,
       closings.map(({ event }) => event),
     );
+  }
+
+  private closingOf({ orderId, status, reason }: OrderState): { entry: HistoryEntry; event: EncodedEvent } {
+    const base = newEvent(orderId);
+    const [contract, event] =
+      status === 'confirmed'
+        ? [orderConfirmedV1, this.events.encode(orderConfirmedV1, base)]
+        : [orderCancelledV1, this.events.encode(orderCancelledV1, { ...base, reason: reason ?? 'unknown' })];
+    return { entry: { orderId, event: contract.name, messageId: base.messageId }, event };
   }
 }
 
@@ -142,13 +151,4 @@ export function foldFacts(facts: readonly OrderFacts[]): OrderFacts[] {
     });
   }
   return [...byOrder.values()];
-}
-
-function closingOf({ orderId, status, reason }: OrderState): { entry: HistoryEntry; event: EncodedEvent } {
-  const base = newEvent(orderId);
-  const [contract, event] =
-    status === 'confirmed'
-      ? [orderConfirmedV1, encodeEvent(orderConfirmedV1, base, SOURCE)]
-      : [orderCancelledV1, encodeEvent(orderCancelledV1, { ...base, reason: reason ?? 'unknown' }, SOURCE)];
-  return { entry: { orderId, event: contract.name, messageId: base.messageId }, event };
 }

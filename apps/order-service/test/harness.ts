@@ -1,7 +1,10 @@
+import { EventEncoder } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
+import { CreatedEvents } from '../src/created-events.js';
+import { declaration } from '../src/declaration.js';
 import { IdempotencyKeysRepository } from '../src/idempotency-keys.repository.js';
 import { CreateOrders1763700000002 } from '../src/migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from '../src/migrations/derive-order-status.js';
@@ -22,11 +25,18 @@ export class OrderProcess {
     const outbox = new Outbox();
     this.orders = new OrdersRepository(dataSource);
     this.keys = new IdempotencyKeysRepository(dataSource);
+    const events = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
     const config = { ORDER_CREATED_VERSIONS: ['v1'] };
-    this.service = new OrdersService(dataSource, this.orders, this.keys, outbox, config);
+    this.service = new OrdersService(
+      dataSource,
+      this.orders,
+      this.keys,
+      outbox,
+      new CreatedEvents(events, config),
+    );
     this.metrics = new OrderMetrics(this.orders);
     const inbox = new PostgresInbox(dataSource);
-    this.saga = new SagaService(dataSource, this.orders, inbox, outbox, this.metrics);
+    this.saga = new SagaService(dataSource, this.orders, inbox, outbox, this.metrics, events);
   }
 
   /** Subjects of what was published about an order, oldest first. */

@@ -4,13 +4,14 @@ import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { decodeEvent, encodeEvent, newEvent, orderCreatedV2, streams } from '@slipstream/contracts';
+import { EventEncoder, newEvent, orderCreatedV2, streams } from '@slipstream/contracts';
 import { connectJetStream, JetStreamModule, JetStreamServer } from '@slipstream/jetstream';
+import { eventCodec } from '@slipstream/service';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { startNatsServer, type TestNatsServer } from '../../../libs/jetstream/test/nats-server.js';
 import { IntakeController } from '../src/intake.controller.js';
 import { SagaService } from '../src/saga.service.js';
-import { SOURCE } from '../src/source.js';
+import { declaration } from '../src/declaration.js';
 import { createOrderDatabase, type OrderDatabase, type OrderProcess } from './harness.js';
 
 let database: OrderDatabase;
@@ -28,7 +29,7 @@ beforeAll(async () => {
     service: 'order-service',
     connection: { servers: server.url },
     streams,
-    codec: { decode: decodeEvent },
+    codec: eventCodec,
   });
   const module = await Test.createTestingModule({
     imports: [transport],
@@ -57,13 +58,14 @@ async function publish(orderId: string, source: string): Promise<void> {
     totalMinor: 100,
     lines: [{ sku: 'sku-1', quantity: 1, unitPriceMinor: 100 }],
   };
-  const { subject, data, headers: fields } = encodeEvent(orderCreatedV2, order, source);
+  const encoder = new EventEncoder({ source, publishes: [orderCreatedV2] });
+  const { subject, data, headers: fields } = encoder.encode(orderCreatedV2, order);
   const carried = headers();
   for (const [name, value] of Object.entries(fields)) carried.set(name, value);
   await jetstream(nc).publish(subject, data, { headers: carried });
 }
 
-it.each(['shop', SOURCE])(
+it.each(['shop', declaration.name])(
   'registers an order that nobody knows, published in the name of %s',
   async (source) => {
     const orderId = uniqueName('order');

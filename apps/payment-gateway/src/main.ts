@@ -1,15 +1,13 @@
 import { parseEnvironment, startApp } from '@slipstream/bootstrap';
 import { AppModule } from './app.module.js';
 import { configSchema } from './config.js';
+import { declaration } from './declaration.js';
 
 const config = parseEnvironment(configSchema);
 
 await startApp({
-  name: 'payment-gateway',
+  name: declaration.name,
   module: AppModule.register(config),
   port: config.PORT,
-  describe: {
-    title: 'Payment gateway',
-    description: 'Simulator of an external payment provider, with faults to order.',
-  },
+  describe: declaration.api,
 });

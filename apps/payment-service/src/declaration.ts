@@ -1,24 +1,27 @@
 import { paymentCompletedV1, paymentFailedV1, paymentRefundedV1 } from '@slipstream/contracts';
-import type { ServiceDeclaration } from '@slipstream/jetstream';
 import { outboxMigrations } from '@slipstream/outbox';
-import type { LedgerDeclaration, ServiceOptions } from '@slipstream/service';
+import type { DeclaredService } from '@slipstream/service';
 import { PaymentsController } from './payments.controller.js';
 import { CreatePayments1763700000002 } from './migrations/create-payments.js';
 import { IndexDeclinedRefunds1763900000001 } from './migrations/index-declined-refunds.js';
 import { ReshapePayments1763700000003 } from './migrations/reshape-payments.js';
 
-/** What this service handles and publishes: for its module, and for tools that describe it without running it. */
+/** What this service handles, publishes and answers: for its module, and for tools that describe it without running it. */
 export const declaration = {
   name: 'payment-service',
   schema: 'payments',
   controllers: [PaymentsController],
-  publishes: [paymentCompletedV1, paymentFailedV1, paymentRefundedV1].map(({ subject }) => subject),
   migrations: [
     ...outboxMigrations,
     CreatePayments1763700000002,
     ReshapePayments1763700000003,
     IndexDeclinedRefunds1763900000001,
   ],
+  publishes: [paymentCompletedV1, paymentFailedV1, paymentRefundedV1],
+  api: {
+    title: 'Payments',
+    description: 'Charges orders once and refunds cancelled ones.',
+  },
   ledgers: {
     // The row of an order is its inbox: it shows that the order came, and that its cancellation did.
     'payment-orders': {
@@ -28,4 +31,4 @@ export const declaration = {
       isInbox: false,
     },
   },
-} satisfies ServiceDeclaration & LedgerDeclaration & Pick<ServiceOptions, 'schema' | 'migrations'>;
+} satisfies DeclaredService;

@@ -1,10 +1,10 @@
 import {
-  encodeEvent,
   newEvent,
   paymentCompletedV1,
   paymentFailedV1,
   paymentRefundedV1,
   type EncodedEvent,
+  type EventEncoder,
 } from '@slipstream/contracts';
 import {
   announcementOf,
@@ -13,8 +13,6 @@ import {
   type PaymentEvent,
   type PaymentState,
 } from './payment-state.js';
-
-const SOURCE = 'payment-service';
 
 export interface Payment {
   readonly orderId: string;
@@ -65,16 +63,16 @@ export function apply(payment: Payment, { event, chargeId, reason }: Change): Pa
 }
 
 /** The event that tells of a change, if any does. */
-export function announce({ from, payment }: Changed): EncodedEvent | undefined {
+export function announce({ from, payment }: Changed, events: EventEncoder): EncodedEvent | undefined {
   const { orderId, amountMinor, currency, chargeId, reason } = payment;
   const movement = { ...newEvent(orderId), chargeId: chargeId ?? '', amountMinor, currency };
   switch (announcementOf(from, payment.state)) {
     case 'completed':
-      return encodeEvent(paymentCompletedV1, movement, SOURCE);
+      return events.encode(paymentCompletedV1, movement);
     case 'refunded':
-      return encodeEvent(paymentRefundedV1, movement, SOURCE);
+      return events.encode(paymentRefundedV1, movement);
     case 'failed':
-      return encodeEvent(paymentFailedV1, { ...newEvent(orderId), reason: reason ?? 'declined' }, SOURCE);
+      return events.encode(paymentFailedV1, { ...newEvent(orderId), reason: reason ?? 'declined' });
     case undefined:
       return undefined;
   }

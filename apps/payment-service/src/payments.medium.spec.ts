@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { newEvent, type OrderCancelled, type OrderCreated } from '@slipstream/contracts';
+import { EventEncoder, newEvent, type OrderCancelled, type OrderCreated } from '@slipstream/contracts';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
 import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { register } from 'prom-client';
@@ -20,6 +20,7 @@ import {
   type RefundRequest,
   type RefundResult,
 } from './payment-gateway.js';
+import { declaration } from './declaration.js';
 import { PaymentsRepository } from './payments.repository.js';
 import { PaymentsService } from './payments.service.js';
 import { StalledPaymentsService } from './stalled-payments.service.js';
@@ -102,7 +103,8 @@ describe('payments', () => {
     return rows.map(({ subject }) => subject);
   };
   const age = () => dataSource.query(`UPDATE payments SET updated_at = now() - interval '301 seconds'`);
-  const newRepository = () => new PaymentsRepository(dataSource, new Outbox());
+  const encoder = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
+  const newRepository = () => new PaymentsRepository(dataSource, new Outbox(), encoder);
   const newPayments = (provider: PaymentGateway) =>
     new PaymentsService(newRepository(), provider, new GatewayGuard(BREAKS), { ORDER_TIMEOUT: TIMEOUT_S });
   const newStalled = () => new StalledPaymentsService(newRepository(), payments, new GatewayGuard(BREAKS));

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { EventEncoder } from '@slipstream/contracts';
 import { Outbox } from '@slipstream/outbox';
 import { GroupCommit } from '@slipstream/postgres';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -27,6 +28,7 @@ export class PaymentsRepository {
   constructor(
     private readonly dataSource: DataSource,
     private readonly outbox: Outbox,
+    private readonly events: EventEncoder,
   ) {}
 
   /** Resolves after the commit. A change that means nothing to the payment any more is no error. */
@@ -155,7 +157,7 @@ export class PaymentsRepository {
     }
     await this.outbox.append(
       tx,
-      results.map(announce).filter((event) => event !== undefined),
+      results.map((result) => announce(result, this.events)).filter((event) => event !== undefined),
     );
   }
 }

@@ -1,6 +1,7 @@
 import type { Scheduler } from 'fast-check';
 import type { OrderCreated } from '@slipstream/contracts';
-import { newEvent } from '@slipstream/contracts';
+import { EventEncoder, newEvent } from '@slipstream/contracts';
+import { declaration } from '../src/declaration.js';
 import type { GatewayGuard } from '../src/gateway-guard.js';
 import {
   AnswerLostError,
@@ -15,6 +16,7 @@ import { announce, apply, type Change, type Changed, type Payment } from '../src
 import type { PaymentsRepository } from '../src/payments.repository.js';
 import { PaymentsService } from '../src/payments.service.js';
 
+const encoder = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
 const ORDER_ID = 'o-1';
 const NEVER = new Promise<never>(() => undefined);
 const OPEN_GUARD = {
@@ -104,7 +106,7 @@ export class World {
     if (this.payment) this.payment = apply(this.payment, change);
     else this.payment = this.open(change);
     const changed: Changed = { from, payment: this.payment };
-    const event = announce(changed);
+    const event = announce(changed, encoder);
     if (event) this.announced.push(event.subject);
     return changed;
   }

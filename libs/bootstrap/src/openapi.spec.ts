@@ -23,7 +23,8 @@ describe('API document', () => {
     const module = await Test.createTestingModule({ imports: [ParcelsModule] }).compile();
     app = module.createNestApplication<NestFastifyApplication>(createHttpAdapter(), { logger: false });
     configureHttp(app);
-    serveApiDocument(app, { title: 'Parcels', description: 'Parcels on their way.' });
+    const asyncApi = { asyncapi: '3.0.0' };
+    serveApiDocument(app, { title: 'Parcels', description: 'Parcels on their way.', asyncApi });
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
   });
@@ -42,5 +43,13 @@ describe('API document', () => {
     expect(document.paths['/parcels'].get.responses.default.content).toEqual({
       'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
     });
+  });
+
+  it('links the messages of the app, which are served beside it', async () => {
+    const { externalDocs } = (await app.inject('/docs/json')).json();
+    expect(externalDocs).toMatchObject({ url: '/docs/asyncapi.json' });
+    const response = await app.inject(externalDocs.url);
+    expect(response.headers['content-type']).toContain('application/json');
+    expect(response.json()).toEqual({ asyncapi: '3.0.0' });
   });
 });

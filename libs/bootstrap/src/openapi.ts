@@ -1,3 +1,4 @@
+import type { INestApplicationContext } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
@@ -7,6 +8,8 @@ export interface ApiDescription {
   readonly description: string;
   /** Version of the API. @default '1' */
   readonly version?: string;
+  /** AsyncAPI document of the messages the app takes and sends; served at `/docs/asyncapi.json`. */
+  readonly asyncApi?: object;
 }
 
 const PROBLEM_SCHEMA = {
@@ -32,17 +35,29 @@ const PROBLEM_SCHEMA = {
   },
 };
 
+const ASYNC_API_PATH = '/docs/asyncapi.json';
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
-/** Serves the OpenAPI pages at `/docs` and the document at `/docs/json`. */
+/** Serves the OpenAPI pages at `/docs`, the document at `/docs/json`, and the AsyncAPI document beside it. */
 export function serveApiDocument(app: NestFastifyApplication, api: ApiDescription): void {
+  const document = createApiDocument(app, api);
+  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'docs/json', yamlDocumentUrl: 'docs/yaml' });
+  if (api.asyncApi === undefined) return;
+  const { asyncApi } = api;
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .get(ASYNC_API_PATH, (_request, reply) => void reply.send(asyncApi));
+}
+
+/** The OpenAPI document of an app, which need not be running: `preview: true` is enough. */
+export function createApiDocument(app: INestApplicationContext, api: ApiDescription): OpenAPIObject {
   const base = new DocumentBuilder()
     .setTitle(api.title)
     .setDescription(api.description)
-    .setVersion(api.version ?? '1')
-    .build();
-  const document = addProblems(SwaggerModule.createDocument(app, base));
-  SwaggerModule.setup('docs', app, document, { jsonDocumentUrl: 'docs/json', yamlDocumentUrl: 'docs/yaml' });
+    .setVersion(api.version ?? '1');
+  if (api.asyncApi !== undefined) base.setExternalDoc('Its messages, as AsyncAPI', ASYNC_API_PATH);
+  return addProblems(SwaggerModule.createDocument(app as NestFastifyApplication, base.build()));
 }
 
 function addProblems(document: OpenAPIObject): OpenAPIObject {

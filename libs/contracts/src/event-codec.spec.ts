@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ContractError } from './contract.error.js';
-import { decodeEvent, encodeEvent } from './event-codec.js';
+import { decodeEvent, EventEncoder } from './event-codec.js';
 import { newEvent } from './event-contract.js';
 import { orderCreatedV1, orderCreatedV2, type OrderCreated } from './orders.js';
 
@@ -54,8 +54,9 @@ describe('event codec', () => {
       totalMinor: 2_500,
       lines: [{ sku: 'sku-1', quantity: 2, unitPriceMinor: 1_250 }],
     };
-    const v1 = encodeEvent(orderCreatedV1, event, 'test');
-    const v2 = encodeEvent(orderCreatedV2, event, 'test');
+    const encoder = new EventEncoder({ source: 'test', publishes: [orderCreatedV1, orderCreatedV2] });
+    const v1 = encoder.encode(orderCreatedV1, event);
+    const v2 = encoder.encode(orderCreatedV2, event);
     expect(decodeEvent({ subject: v1.subject, data: v1.data }).payload).toEqual(event);
     expect(decodeEvent({ subject: v2.subject, data: v2.data }).payload).toEqual(event);
     expect([v1.messageId, v2.messageId]).toEqual([`${event.messageId}/v1`, `${event.messageId}/v2`]);
@@ -81,10 +82,21 @@ describe('event codec', () => {
 
   it.each([
     ['text that is no JSON', '{broken', undefined, 'CONTRACT_MALFORMED'],
-    ['an event nobody described', article, 'orders.created.v9', 'CONTRACT_UNKNOWN_EVENT'],
+    ['an event nobody described', article, 'orders.lost.v1', 'CONTRACT_UNKNOWN_EVENT'],
+    ['a version of the future', article, 'orders.created.v9', 'CONTRACT_UNKNOWN_VERSION'],
     ['a body that is no object', [1], undefined, 'CONTRACT_INVALID'],
   ])('refuses %s', (_, body, subject, code) => {
     expect(failureOf(body, subject)).toMatchObject({ code });
+  });
+
+  it('refuses to publish a total as v1 that its double cannot tell', () => {
+    const event = { ...newEvent('order-1'), customerId: 'c-1', currency: 'USD', lines: [] };
+    const encoder = new EventEncoder({ source: 'test', publishes: [orderCreatedV1, orderCreatedV2] });
+    const order = { ...event, totalMinor: 9_007_199_254_740_901 };
+    expect(() => encoder.encode(orderCreatedV1, order)).toThrow(
+      expect.objectContaining({ path: 'total_amount' }),
+    );
+    expect(() => encoder.encode(orderCreatedV2, order)).not.toThrow();
   });
 
   it('leaves prototypes alone', () => {

@@ -1,5 +1,8 @@
-import type { z } from 'zod';
+import type { DescMessage } from '@bufbuild/protobuf';
+import type { Fields } from './codecs/codec.js';
+import { messageType, type MessageType } from './message-type.js';
 import { newId } from './new-id.js';
+import { createValidator } from './validator.js';
 
 /** What every event carries. */
 export interface EventBase {
@@ -17,32 +20,55 @@ export interface EventContract<Event extends EventBase = EventBase> {
   readonly version: number;
   /** NATS subject, such as `orders.created.v1`. */
   readonly subject: string;
-  readonly schema: z.ZodType;
+  readonly type: MessageType;
+  /**
+   * Validates what a codec decoded and brings it up to the newest version.
+   * @throws ContractError naming the field that breaks the contract
+   */
   decode(wire: unknown): Event;
-  encode(event: Event): unknown;
+  /**
+   * The event in this version.
+   * @throws ContractError when the event breaks its contract
+   */
+  encode(event: Event): Fields;
 }
 
-interface EventDefinition<Wire, Event extends EventBase> {
-  readonly name: string;
-  readonly version: number;
-  readonly schema: z.ZodType<Wire>;
-  /** May refuse what a schema cannot express by throwing `ContractError`. */
+interface EventDefinition<Wire extends object, Event extends EventBase> {
+  readonly protobuf: DescMessage;
+  /** Pure. May refuse what a schema cannot express by throwing `ContractError`. */
   readonly toEvent: (wire: Wire) => Event;
+  /** Pure. */
   readonly toWire: (event: Event) => Wire;
 }
 
-export function defineEvent<Wire, Event extends EventBase>(
+export function defineEvent<Wire extends object, Event extends EventBase>(
   definition: EventDefinition<Wire, Event>,
 ): EventContract<Event> {
-  const { name, version, schema, toEvent, toWire } = definition;
+  const { toEvent, toWire } = definition;
+  const type = messageType(definition.protobuf);
+  const validate = createValidator(type.jsonSchema);
+  const { name, version } = parseSubject(type.subject);
   return {
     name,
     version,
-    subject: `${name}.v${version}`,
-    schema,
-    decode: (wire) => toEvent(schema.parse(wire)),
-    encode: (event) => schema.parse(toWire(event)),
+    subject: type.subject,
+    type,
+    decode: (wire) => {
+      validate(wire);
+      return toEvent(wire as Wire);
+    },
+    encode: (event) => {
+      const wire = toWire(event);
+      validate(wire);
+      return wire as Fields;
+    },
   };
+}
+
+/** Name and version of a subject such as `orders.created.v1`; version NaN when it has none. */
+export function parseSubject(subject: string): { name: string; version: number } {
+  const [, name = subject, version] = /^(.+)\.v([1-9]\d*)$/.exec(subject) ?? [];
+  return { name, version: Number(version) };
 }
 
 /** Identity and time of a new event about `orderId`. */

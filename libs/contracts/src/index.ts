@@ -1,6 +1,16 @@
 export { ContractError, type ContractErrorCode } from './contract.error.js';
 export { newEvent, type EventBase, type EventContract } from './event-contract.js';
-export { decodeEvent, encodeEvent, type DecodedEvent, type EncodedEvent } from './event-codec.js';
+export { contracts, newestVersions } from './contracts.js';
+export {
+  decodeEvent,
+  EventEncoder,
+  MAX_EVENT_BYTES,
+  type DecodedEvent,
+  type EncodedEvent,
+  type EventEncoderOptions,
+  type ReceivedMessage,
+} from './event-codec.js';
+export { CONTENT_TYPES, DEFAULT_CONTENT_TYPE } from './codecs/content-types.js';
 export {
   orderCancelledV1,
   orderConfirmedV1,
@@ -9,8 +19,8 @@ export {
   type OrderCancelled,
   type OrderConfirmed,
   type OrderCreated,
-  type OrderLine,
 } from './orders.js';
+export type { OrderLine } from './wire.js';
 export {
   paymentCompletedV1,
   paymentFailedV1,

@@ -1,7 +1,11 @@
-import { z } from 'zod';
 import { defineEvent, type EventBase } from './event-contract.js';
-import { fromLine, toLine, type OrderLine } from './orders.js';
-import { baseFields, fromBase, linesSchema, reasonSchema, toBase } from './wire.js';
+import {
+  InventoryRejectedSchema,
+  InventoryReleasedSchema,
+  InventoryReservedSchema,
+} from './generated/proto/slipstream/inventory/v1/inventory_pb.js';
+import type { InventoryRejectedV1, InventoryReleasedV1, InventoryReservedV1 } from './generated/wire.js';
+import { cutReason, fromBase, fromLines, toBase, toLines, type OrderLine } from './wire.js';
 
 export interface InventoryReserved extends EventBase {
   readonly lines: readonly OrderLine[];
@@ -14,25 +18,25 @@ export interface InventoryRejected extends EventBase {
 export type InventoryReleased = EventBase;
 
 export const inventoryReservedV1 = defineEvent({
-  name: 'inventory.reserved',
-  version: 1,
-  schema: z.object({ ...baseFields, lines: linesSchema }),
-  toEvent: (wire): InventoryReserved => ({ ...toBase(wire), lines: wire.lines.map(toLine) }),
-  toWire: (event) => ({ ...fromBase(event), lines: event.lines.map(fromLine) }),
+  protobuf: InventoryReservedSchema,
+  toEvent: (wire: InventoryReservedV1): InventoryReserved => ({
+    ...toBase(wire),
+    lines: toLines(wire.lines),
+  }),
+  toWire: (event) => ({ ...fromBase(event), lines: fromLines(event.lines) }),
 });
 
 export const inventoryRejectedV1 = defineEvent({
-  name: 'inventory.rejected',
-  version: 1,
-  schema: z.object({ ...baseFields, reason: reasonSchema }),
-  toEvent: (wire): InventoryRejected => ({ ...toBase(wire), reason: wire.reason }),
-  toWire: (event) => ({ ...fromBase(event), reason: event.reason }),
+  protobuf: InventoryRejectedSchema,
+  toEvent: (wire: InventoryRejectedV1): InventoryRejected => ({
+    ...toBase(wire),
+    reason: cutReason(wire.reason),
+  }),
+  toWire: (event) => ({ ...fromBase(event), reason: cutReason(event.reason) }),
 });
 
 export const inventoryReleasedV1 = defineEvent({
-  name: 'inventory.released',
-  version: 1,
-  schema: z.object(baseFields),
-  toEvent: (wire): InventoryReleased => toBase(wire),
+  protobuf: InventoryReleasedSchema,
+  toEvent: (wire: InventoryReleasedV1): InventoryReleased => toBase(wire),
   toWire: fromBase,
 });

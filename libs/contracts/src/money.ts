@@ -15,10 +15,14 @@ export function minorDigits(currency: string): number {
  * shortest decimal that reads back as the same double, so 1.005 becomes 101 although the double lies below 1.005.
  */
 export function toMinorUnits(amount: number, currency: string): number {
-  const digits = minorDigits(currency);
   const [mantissa = '0', exponent = '0'] = String(Math.abs(amount)).split('e');
-  const shifted = Number(`${mantissa}e${Number(exponent) + digits}`);
-  return Math.sign(amount) * Math.round(shifted);
+  const [whole = '0', fraction = ''] = mantissa.split('.');
+  const digits = whole + fraction;
+  // Where the point comes to be. Digits are moved, not multiplied: a product is rounded before it can be rounded here.
+  const point = whole.length + Number(exponent) + minorDigits(currency);
+  const units = point > 0 ? Number(digits.slice(0, point).padEnd(point, '0')) : 0;
+  const isRoundedUp = point >= 0 && (digits[point] ?? '0') >= '5';
+  return Math.sign(amount) * (isRoundedUp ? units + 1 : units);
 }
 
 /** The amount in major units, as `orders.created.v1` carries it. */

@@ -1,24 +1,14 @@
-import { z } from 'zod';
 import { ContractError } from './contract.error.js';
 import { defineEvent, type EventBase } from './event-contract.js';
-import { toMajorUnits, toMinorUnits } from './money.js';
 import {
-  baseFields,
-  currencySchema,
-  fromBase,
-  idSchema,
-  lineSchema,
-  linesSchema,
-  minorAmountSchema,
-  reasonSchema,
-  toBase,
-} from './wire.js';
-
-export interface OrderLine {
-  readonly sku: string;
-  readonly quantity: number;
-  readonly unitPriceMinor: number;
-}
+  OrderCancelledSchema,
+  OrderConfirmedSchema,
+  OrderCreatedSchema,
+} from './generated/proto/slipstream/orders/v1/orders_pb.js';
+import { OrderCreatedSchema as OrderCreatedV2Schema } from './generated/proto/slipstream/orders/v2/orders_pb.js';
+import type { OrderCancelledV1, OrderConfirmedV1, OrderCreatedV1, OrderCreatedV2 } from './generated/wire.js';
+import { toMajorUnits, toMinorUnits } from './money.js';
+import { cutReason, fromBase, fromLines, toBase, toLines, type OrderLine } from './wire.js';
 
 export interface OrderCreated extends EventBase {
   readonly customerId: string;
@@ -39,91 +29,72 @@ const DEFAULT_CURRENCY = 'USD';
 
 /** The article's five fields, plus additive ones. */
 export const orderCreatedV1 = defineEvent({
-  name: 'orders.created',
-  version: 1,
-  schema: z.object({
-    ...baseFields,
-    customer_id: idSchema,
-    total_amount: z.number().min(0),
-    currency: currencySchema.default(DEFAULT_CURRENCY),
-    total_minor: minorAmountSchema.optional(),
-    lines: linesSchema.default([]),
-  }),
-  toEvent: (wire): OrderCreated => ({
+  protobuf: OrderCreatedSchema,
+  toEvent: ({ currency = DEFAULT_CURRENCY, ...wire }: OrderCreatedV1): OrderCreated => ({
     ...toBase(wire),
     customerId: wire.customer_id,
-    currency: wire.currency,
-    totalMinor: agreedTotal(wire),
-    lines: wire.lines.map(toLine),
+    currency,
+    totalMinor: agreedTotal(wire, currency),
+    lines: toLines(wire.lines),
   }),
   toWire: (event) => ({
     ...fromBase(event),
     customer_id: event.customerId,
-    total_amount: toMajorUnits(event.totalMinor, event.currency),
+    total_amount: doubleOf(event),
     currency: event.currency,
     total_minor: event.totalMinor,
-    lines: event.lines.map(fromLine),
+    lines: fromLines(event.lines),
   }),
 });
 
 /** v1 without its double. */
 export const orderCreatedV2 = defineEvent({
-  name: 'orders.created',
-  version: 2,
-  schema: z.object({
-    ...baseFields,
-    customer_id: idSchema,
-    currency: currencySchema,
-    total_minor: minorAmountSchema,
-    lines: linesSchema,
-  }),
-  toEvent: (wire): OrderCreated => ({
+  protobuf: OrderCreatedV2Schema,
+  toEvent: (wire: OrderCreatedV2): OrderCreated => ({
     ...toBase(wire),
     customerId: wire.customer_id,
     currency: wire.currency,
     totalMinor: wire.total_minor,
-    lines: wire.lines.map(toLine),
+    lines: toLines(wire.lines),
   }),
   toWire: (event) => ({
     ...fromBase(event),
     customer_id: event.customerId,
     currency: event.currency,
     total_minor: event.totalMinor,
-    lines: event.lines.map(fromLine),
+    lines: fromLines(event.lines),
   }),
 });
 
 export const orderConfirmedV1 = defineEvent({
-  name: 'orders.confirmed',
-  version: 1,
-  schema: z.object(baseFields),
-  toEvent: (wire): OrderConfirmed => toBase(wire),
+  protobuf: OrderConfirmedSchema,
+  toEvent: (wire: OrderConfirmedV1): OrderConfirmed => toBase(wire),
   toWire: fromBase,
 });
 
 export const orderCancelledV1 = defineEvent({
-  name: 'orders.cancelled',
-  version: 1,
-  schema: z.object({ ...baseFields, reason: reasonSchema }),
-  toEvent: (wire): OrderCancelled => ({ ...toBase(wire), reason: wire.reason }),
-  toWire: (event) => ({ ...fromBase(event), reason: event.reason }),
+  protobuf: OrderCancelledSchema,
+  toEvent: (wire: OrderCancelledV1): OrderCancelled => ({ ...toBase(wire), reason: cutReason(wire.reason) }),
+  toWire: (event) => ({ ...fromBase(event), reason: cutReason(event.reason) }),
 });
 
-export function toLine(wire: z.infer<typeof lineSchema>): OrderLine {
-  return { sku: wire.sku, quantity: wire.quantity, unitPriceMinor: wire.unit_price_minor };
+/** @throws ContractError for a total beyond 45 trillion, of which no double says the last digit */
+function doubleOf({ totalMinor, currency }: OrderCreated): number {
+  const amount = toMajorUnits(totalMinor, currency);
+  if (toMinorUnits(amount, currency) === totalMinor) return amount;
+  throw new ContractError(
+    'CONTRACT_INVALID',
+    `total_amount: cannot tell ${totalMinor} minor units exactly; publish v2`,
+    'total_amount',
+  );
 }
 
-export function fromLine(line: OrderLine): z.infer<typeof lineSchema> {
-  return { sku: line.sku, quantity: line.quantity, unit_price_minor: line.unitPriceMinor };
-}
-
-/** The exact total wins over the double, but a message in which they disagree is nobody's order. */
-function agreedTotal(wire: {
-  total_amount: number;
-  total_minor?: number | undefined;
-  currency: string;
-}): number {
-  const rounded = toMinorUnits(wire.total_amount, wire.currency);
+/** The exact total and the double say the same, or the message is nobody's order. */
+function agreedTotal(
+  { total_amount, total_minor }: Pick<OrderCreatedV1, 'total_amount' | 'total_minor'>,
+  currency: string,
+): number {
+  const rounded = toMinorUnits(total_amount, currency);
   if (!Number.isSafeInteger(rounded)) {
     throw new ContractError(
       'CONTRACT_INVALID',
@@ -131,10 +102,10 @@ function agreedTotal(wire: {
       'total_amount',
     );
   }
-  if (wire.total_minor !== undefined && wire.total_minor !== rounded) {
+  if (total_minor !== undefined && total_minor !== rounded) {
     throw new ContractError(
       'CONTRACT_INVALID',
-      `total_minor: is ${wire.total_minor} but total_amount says ${rounded}`,
+      `total_minor: is ${total_minor} but total_amount says ${rounded}`,
       'total_minor',
     );
   }

@@ -1,14 +1,11 @@
-import { z } from 'zod';
 import { defineEvent, type EventBase } from './event-contract.js';
 import {
-  baseFields,
-  currencySchema,
-  fromBase,
-  idSchema,
-  minorAmountSchema,
-  reasonSchema,
-  toBase,
-} from './wire.js';
+  PaymentCompletedSchema,
+  PaymentFailedSchema,
+  PaymentRefundedSchema,
+} from './generated/proto/slipstream/payments/v1/payments_pb.js';
+import type { PaymentCompletedV1, PaymentFailedV1, PaymentRefundedV1 } from './generated/wire.js';
+import { cutReason, fromBase, toBase } from './wire.js';
 
 export interface PaymentCompleted extends EventBase {
   /** The gateway's id of the charge. */
@@ -23,14 +20,7 @@ export interface PaymentFailed extends EventBase {
 
 export type PaymentRefunded = PaymentCompleted;
 
-const movementSchema = z.object({
-  ...baseFields,
-  charge_id: idSchema,
-  amount_minor: minorAmountSchema,
-  currency: currencySchema,
-});
-
-function toMovement(wire: z.infer<typeof movementSchema>): PaymentCompleted {
+function toMovement(wire: PaymentCompletedV1 | PaymentRefundedV1): PaymentCompleted {
   return {
     ...toBase(wire),
     chargeId: wire.charge_id,
@@ -39,7 +29,7 @@ function toMovement(wire: z.infer<typeof movementSchema>): PaymentCompleted {
   };
 }
 
-function fromMovement(event: PaymentCompleted): z.infer<typeof movementSchema> {
+function fromMovement(event: PaymentCompleted): PaymentCompletedV1 & PaymentRefundedV1 {
   return {
     ...fromBase(event),
     charge_id: event.chargeId,
@@ -49,25 +39,19 @@ function fromMovement(event: PaymentCompleted): z.infer<typeof movementSchema> {
 }
 
 export const paymentCompletedV1 = defineEvent({
-  name: 'payments.completed',
-  version: 1,
-  schema: movementSchema,
+  protobuf: PaymentCompletedSchema,
   toEvent: toMovement,
   toWire: fromMovement,
 });
 
 export const paymentFailedV1 = defineEvent({
-  name: 'payments.failed',
-  version: 1,
-  schema: z.object({ ...baseFields, reason: reasonSchema }),
-  toEvent: (wire): PaymentFailed => ({ ...toBase(wire), reason: wire.reason }),
-  toWire: (event) => ({ ...fromBase(event), reason: event.reason }),
+  protobuf: PaymentFailedSchema,
+  toEvent: (wire: PaymentFailedV1): PaymentFailed => ({ ...toBase(wire), reason: cutReason(wire.reason) }),
+  toWire: (event) => ({ ...fromBase(event), reason: cutReason(event.reason) }),
 });
 
 export const paymentRefundedV1 = defineEvent({
-  name: 'payments.refunded',
-  version: 1,
-  schema: movementSchema,
+  protobuf: PaymentRefundedSchema,
   toEvent: toMovement,
   toWire: fromMovement,
 });

@@ -1,3 +1,4 @@
+import { CONTENT_TYPES, DEFAULT_CONTENT_TYPE } from '@slipstream/contracts';
 import { natsEnvironment } from '@slipstream/jetstream';
 import { z } from 'zod';
 
@@ -55,6 +56,8 @@ export const serviceEnvironment = streamEnvironment.extend({
   CONSUMER_LAG_LIMIT: z.coerce.number().int().min(1).default(10_000),
   /** How long published events are kept, so that a lost stream can be filled again. */
   OUTBOX_RETENTION: age.default(7 * AGE_UNITS_MS.d),
+  /** What events are published as; anything there is a codec for is read. */
+  EVENT_CONTENT_TYPE: z.enum(CONTENT_TYPES).default(DEFAULT_CONTENT_TYPE),
   SERVICE_VERSION: z.string().default('0.1.0'),
 });
 

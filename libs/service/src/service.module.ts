@@ -1,6 +1,6 @@
 import { Global, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { ERROR_TRANSLATION, ProblemException } from '@slipstream/bootstrap';
-import { decodeEvent, streams } from '@slipstream/contracts';
+import { EventEncoder, streams, type EventContract } from '@slipstream/contracts';
 import {
   connectionCheck,
   consumersCheck,
@@ -29,13 +29,16 @@ import {
 } from '@slipstream/postgres';
 import { DataSource } from 'typeorm';
 import { inboxRetentionMs, type ServiceEnvironment } from './environment.js';
+import { eventCodec } from './event-codec.js';
 import { serviceMigrations } from './migrations.js';
 
-type Declared = 'name' | 'publishes' | 'overseesStreams';
+type Declared = 'name' | 'overseesStreams';
 
 export interface ServiceOptions
   extends Pick<PostgresOptions, 'schema' | 'migrations'>, Pick<ServiceDeclaration, Declared> {
   readonly config: ServiceEnvironment;
+  /** Events it publishes, and no other. */
+  readonly publishes: readonly EventContract[];
   /** True when HTTP accepts work while the broker is away: then it stays ready, and its readiness says `degraded`. */
   readonly acceptsWithoutBroker?: boolean;
 }
@@ -51,7 +54,7 @@ export class ServiceModule implements OnModuleInit {
   ) {}
 
   static forRoot(options: ServiceOptions): DynamicModule {
-    const { name, config, schema, migrations, acceptsWithoutBroker = false } = options;
+    const { name, config, schema, migrations, publishes, acceptsWithoutBroker = false } = options;
     return {
       module: ServiceModule,
       imports: [
@@ -67,7 +70,14 @@ export class ServiceModule implements OnModuleInit {
         inbox(config),
         health(acceptsWithoutBroker, config),
       ],
-      providers: [{ provide: ERROR_TRANSLATION, useValue: translateDatabaseError }],
+      providers: [
+        { provide: ERROR_TRANSLATION, useValue: translateDatabaseError },
+        {
+          provide: EventEncoder,
+          useValue: new EventEncoder({ source: name, publishes, contentType: config.EVENT_CONTENT_TYPE }),
+        },
+      ],
+      exports: [EventEncoder],
     };
   }
 
@@ -106,9 +116,9 @@ function transport({ name: service, config, publishes, overseesStreams }: Servic
       replicas: config.STREAM_REPLICAS,
       limits: { maxAgeMs: config.STREAM_MAX_AGE, maxBytes: config.STREAM_MAX_BYTES },
       topology: config.JETSTREAM_TOPOLOGY,
-      ...(publishes ? { publishes } : {}),
+      publishes: publishes.map(({ subject }) => subject),
       ...(overseesStreams ? { sweepsAdvisories: true } : {}),
-      codec: { decode: decodeEvent },
+      codec: eventCodec,
       observer,
       isOutage: isDatabaseAway,
     }),

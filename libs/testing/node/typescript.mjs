@@ -1,4 +1,4 @@
-// Lets a process that a test starts run the sources as they are: node --import <this file> <file>.ts
+// Lets a process that a test or a generator starts run the sources as they are: node --import <this file> <file>.ts
 import { transformSync } from '@swc/core';
 import { existsSync, readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';

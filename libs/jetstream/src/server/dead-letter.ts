@@ -5,7 +5,7 @@ import type { TransportObserver } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import { carriedHeaders, toHeaderValue } from './carried-headers.js';
 import type { DeliveryInfo } from './delivery-info.js';
-import { hasUnreadableHeaders, readHeaders } from './headers.js';
+import { hasUnreadableHeaders, headerOf, readHeaders } from './headers.js';
 
 const MAX_MESSAGE_LENGTH = 1_024;
 const MAX_STACK_LENGTH = 4_096;
@@ -129,8 +129,7 @@ function codeOf(error: Error): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context); foreign publishers vary its case. */
+/** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context). */
 function traceIdOf(headers: MsgHdrs | undefined): string {
-  const name = headers?.keys().find((key) => key.toLowerCase() === 'traceparent');
-  return ((name && headers?.get(name).split('-')[1]) ?? '').slice(0, TRACE_ID_LENGTH);
+  return (headerOf(headers, 'traceparent').split('-')[1] ?? '').slice(0, TRACE_ID_LENGTH);
 }

@@ -21,3 +21,15 @@ export function hasUnreadableHeaders(message: Pick<Msg, 'headers'>): boolean {
     return true;
   }
 }
+
+/**
+ * The first value of a header, whatever the case of its name: HTTP libraries, Go's among them, write `Traceparent` and
+ * `Content-Type`. Empty when there is none.
+ */
+export function headerOf(headers: MsgHdrs | undefined, name: string): string {
+  if (!headers) return '';
+  const exact = headers.get(name);
+  if (exact !== '') return exact;
+  const spelled = headers.keys().find((key) => key.toLowerCase() === name);
+  return spelled === undefined ? '' : headers.get(spelled);
+}

@@ -26,8 +26,8 @@ export interface ServiceDeclaration {
   readonly controllers: readonly Type[];
   /** Options of handlers it takes from configuration. */
   readonly handlers?: HandlerOverrides;
-  /** Subjects of the events it publishes. */
-  readonly publishes?: readonly string[];
+  /** Events it publishes. */
+  readonly publishes?: readonly { readonly subject: string }[];
   /** Streams that it alone writes, beside those of events. */
   readonly storage?: (circumstances: StorageCircumstances) => OwnStorage;
   /**

@@ -43,7 +43,7 @@ export function servicePermissions(
   return {
     publish: {
       allow: distinct([
-        ...(service.publishes ?? []),
+        ...(service.publishes ?? []).map(({ subject }) => subject),
         ...read.map(({ deadLetterSubject }) => deadLetterSubject),
         ...consumers.flatMap(consuming),
         ...plans.flatMap(serverPlans).map((plan) => `${API}.CONSUMER.INFO.${nameOf(plan)}`),
@@ -137,7 +137,7 @@ function counted(key: string): string[] {
 /** Atomic batches need to know the stream, and the outbox looks up whether it still holds what was confirmed. */
 function publishing({ publishes = [] }: ServiceDeclaration, streams: readonly StreamDefinition[]): string[] {
   const own = streams.filter(({ subjects }) =>
-    publishes.some((subject) => subjects.some((pattern) => matches(pattern, subject))),
+    publishes.some(({ subject }) => subjects.some((pattern) => matches(pattern, subject))),
   );
   if (own.length === 0) return [];
   return [

@@ -1,2 +1,0 @@
-/** Name of this service in the events it publishes. */
-export const SOURCE = 'order-service';
