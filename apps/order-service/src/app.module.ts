@@ -6,6 +6,7 @@ import { CreatedEvents } from './created-events.js';
 import { declaration } from './declaration.js';
 import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
+import { OrderEndings } from './order-endings.js';
 import { OrderMetrics } from './order-metrics.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersRepository } from './orders.repository.js';
@@ -36,6 +37,7 @@ export class AppModule {
         OrdersService,
         CreatedEvents,
         SagaService,
+        OrderEndings,
         OrderMetrics,
         HousekeepingService,
         OrdersRepository,

@@ -1,23 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import {
-  EventEncoder,
-  newEvent,
-  orderCancelledV1,
-  orderConfirmedV1,
-  type EncodedEvent,
-  type EventBase,
-  type OrderCreated,
-} from '@slipstream/contracts';
+import type { EventBase, OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
-import { Outbox } from '@slipstream/outbox';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource } from 'typeorm';
+import { OrderEndings } from './order-endings.js';
 import { OrderMetrics } from './order-metrics.js';
-import {
-  OrdersRepository,
-  type HistoryEntry,
-  type OrderFacts,
-  type OrderState,
-} from './orders.repository.js';
+import { OrdersRepository, type OrderFacts } from './orders.repository.js';
 
 /** An event of another service, as a fact about its order. */
 export interface Advance<Event extends EventBase> {
@@ -36,9 +23,8 @@ export class SagaService {
     private readonly dataSource: DataSource,
     private readonly orders: OrdersRepository,
     private readonly inbox: PostgresInbox,
-    private readonly outbox: Outbox,
+    private readonly endings: OrderEndings,
     private readonly metrics: OrderMetrics,
-    private readonly events: EventEncoder,
   ) {}
 
   /**
@@ -66,7 +52,7 @@ export class SagaService {
       }));
       // An order that was cancelled before it was known had its event then; registration can only confirm.
       settled.push(...registered.filter(({ status }) => status === 'confirmed'));
-      await this.settle(tx, settled, created);
+      await this.endings.record(tx, settled, created);
     });
     this.metrics.settled(settled);
   }
@@ -87,7 +73,7 @@ export class SagaService {
       const moved = facts.length > 0 ? await this.orders.record(tx, facts) : [];
       const received = news.map(({ orderId, messageId }) => ({ orderId, event: name, messageId }));
       settled.push(...moved.filter(({ status }) => status !== 'pending'));
-      await this.settle(tx, settled, received);
+      await this.endings.record(tx, settled, received);
     });
     this.metrics.settled(settled);
   }
@@ -101,34 +87,11 @@ export class SagaService {
     const expired = await this.dataSource.transaction(async (tx) => {
       const reason = `not settled within ${Math.round(ageMs / 1_000)} s`;
       const orders = await this.orders.expire(tx, ageMs, reason, EXPIRY_BATCH);
-      await this.settle(tx, orders, []);
+      await this.endings.record(tx, orders, []);
       return orders;
     });
     this.metrics.settled(expired);
     return expired.length;
-  }
-
-  /** Publishes how orders ended and writes it into their history, after the events that brought it about. */
-  private async settle(
-    tx: EntityManager,
-    settled: readonly OrderState[],
-    received: readonly HistoryEntry[],
-  ): Promise<void> {
-    const closings = settled.map((state) => this.closingOf(state));
-    await this.orders.remember(tx, [...received, ...closings.map(({ entry }) => entry)]);
-    await this.outbox.append(
-      tx,
-      closings.map(({ event }) => event),
-    );
-  }
-
-  private closingOf({ orderId, status, reason }: OrderState): { entry: HistoryEntry; event: EncodedEvent } {
-    const base = newEvent(orderId);
-    const [contract, event] =
-      status === 'confirmed'
-        ? [orderConfirmedV1, this.events.encode(orderConfirmedV1, base)]
-        : [orderCancelledV1, this.events.encode(orderCancelledV1, { ...base, reason: reason ?? 'unknown' })];
-    return { entry: { orderId, event: contract.name, messageId: base.messageId }, event };
   }
 }
 

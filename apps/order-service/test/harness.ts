@@ -8,6 +8,7 @@ import { declaration } from '../src/declaration.js';
 import { IdempotencyKeysRepository } from '../src/idempotency-keys.repository.js';
 import { CreateOrders1763700000002 } from '../src/migrations/create-orders.js';
 import { DeriveOrderStatus1763700000010 } from '../src/migrations/derive-order-status.js';
+import { OrderEndings } from '../src/order-endings.js';
 import { OrderMetrics } from '../src/order-metrics.js';
 import { OrdersRepository } from '../src/orders.repository.js';
 import { OrdersService } from '../src/orders.service.js';
@@ -36,7 +37,8 @@ export class OrderProcess {
     );
     this.metrics = new OrderMetrics(this.orders);
     const inbox = new PostgresInbox(dataSource);
-    this.saga = new SagaService(dataSource, this.orders, inbox, outbox, this.metrics, events);
+    const endings = new OrderEndings(this.orders, outbox, events);
+    this.saga = new SagaService(dataSource, this.orders, inbox, endings, this.metrics);
   }
 
   /** Subjects of what was published about an order, oldest first. */

@@ -93,7 +93,7 @@ export class RunningSystem {
    * @param rate orders per second
    */
   async latencyAt(rate: number, seconds: number): Promise<Record<string, number>> {
-    const [{ from = '' } = {}] = await this.query<{ from: string }>('SELECT clock_timestamp()::text AS from');
+    const [clock] = await this.query<{ from: string }>('SELECT clock_timestamp()::text AS from');
     const requests: Promise<unknown>[] = [];
     for (let sent = 0, startedAt = performance.now(); sent < rate * seconds; sent++) {
       await rest(startedAt + (sent * 1_000) / rate - performance.now());
@@ -107,7 +107,7 @@ export class RunningSystem {
        FROM (SELECT extract(epoch FROM h.at - o.created_at)::float * 1000 AS ms
              FROM orders.orders o JOIN orders.order_history h ON h.order_id = o.order_id AND h.event = 'orders.confirmed'
              WHERE o.created_at >= $1::timestamptz) AS confirmed`,
-      [from],
+      [clock?.from],
     );
     return row ?? {};
   }

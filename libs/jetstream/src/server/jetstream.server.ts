@@ -113,7 +113,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       for (const plan of this.plans) await assertOrderable(plan, await connection.manager());
       const shared = this.plans.filter((plan) => !isEphemeral(plan.options));
       await Promise.all([
-        ...shared.map((plan) => ensureInTurn(topology, serverPlans(plan))),
+        ...shared.map((plan) => topology.ensureInTurn(serverPlans(plan))),
         ...[...redrives, ...sweeping].map((plan) => topology.ensureConsumer(plan)),
       ]);
       const attempts = await AttemptLedger.open(() => topology.openAttempts());
@@ -289,11 +289,6 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       Promise.resolve(hooked).catch(reject);
     });
   };
-}
-
-/** The first partition comes last: where it is, all of them are. */
-async function ensureInTurn(topology: Topology, plans: readonly ConsumerPlan[]): Promise<void> {
-  for (const plan of plans.toReversed()) await topology.ensureConsumer(plan);
 }
 
 function complete(result: unknown): Promise<void> | undefined {

@@ -62,6 +62,11 @@ export class Topology {
     }
   }
 
+  /** Partitions of one durable. The first one comes last: where it is, all of them are. */
+  async ensureInTurn(plans: readonly ConsumerPlan[]): Promise<void> {
+    for (const plan of plans.toReversed()) await this.ensureConsumer(plan);
+  }
+
   /**
    * Creates the durable of a plan, or brings the settings that may change up to date.
    * @throws TopologyMismatchError when the server has a consumer of this name that cannot become the declared one
