@@ -4,7 +4,7 @@ import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { DataSource } from 'typeorm';
 import { OrderEndings } from './order-endings.js';
 import { OrderMetrics } from './order-metrics.js';
-import { OrdersRepository, type OrderFacts } from './orders.repository.js';
+import { OrdersRepository, type OrderFacts, type OrderState } from './orders.repository.js';
 
 /** An event of another service, as a fact about its order. */
 export interface Advance<Event extends EventBase> {
