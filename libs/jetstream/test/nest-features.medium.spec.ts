@@ -408,14 +408,16 @@ describe('Nest features on handlers', () => {
     app.connectMicroservice({ transport: Transport.NATS, options: { servers: [natsUrl()] } });
     await app.init();
     await app.startAllMicroservices();
-    bystander.nc.publish(core, JSON.stringify({ pattern: core, data: 1 }));
-    await waitFor('the core handler', () => seen.length === 1);
+    // Nest does not wait until the server knows of its subscription: what comes earlier is lost.
+    await waitFor('the core handler', () => {
+      bystander.nc.publish(core, JSON.stringify({ pattern: core, data: 1 }));
+      return seen.length > 0;
+    });
     await bystander.publish(stream.subject('a'), '2');
-    await waitFor('the handler of the stream', () => seen.length === 2);
-    expect(seen).toEqual([
-      ['core', 1],
-      ['stream', 2],
-    ]);
+    await waitFor('the handler of the stream', () => seen.some(([transport]) => transport === 'stream'));
+    expect(new Set(seen.map((call) => JSON.stringify(call)))).toEqual(
+      new Set(['["core",1]', '["stream",2]']),
+    );
   });
 
   it('let configuration win over the decorator', async () => {
