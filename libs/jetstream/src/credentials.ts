@@ -62,7 +62,8 @@ export function credentialOptions(credentials: NatsCredentials): NodeConnectionO
 function authenticatorOf(credentials: NatsCredentials): Authenticator | undefined {
   const { nkeySeed, creds, token, user, password } = credentials;
   if (nkeySeed !== undefined) return nkeyAuthenticator(() => Buffer.from(valueOf(nkeySeed)));
-  if (creds !== undefined) return credsAuthenticator(() => Buffer.from(valueOf(creds)));
+  // The client finds the seed only when a line follows its end.
+  if (creds !== undefined) return credsAuthenticator(() => Buffer.from(`${valueOf(creds)}\n`));
   if (token !== undefined) return tokenAuthenticator(() => valueOf(token));
   if (user === undefined) return undefined;
   return usernamePasswordAuthenticator(user, () => (password === undefined ? '' : valueOf(password)));

@@ -105,7 +105,7 @@ async function readDirectly(
       batch: FETCH_SIZE,
       // As an iterator the client would leave its subscription behind.
       callback: (done, message) => {
-        if (done) return done.err ? reject(done.err) : resolve();
+        if (done) return done.err && !isNothingThere(done.err) ? reject(done.err) : resolve();
         wanted.delete(message.header.get('Nats-Msg-Id'));
         last = message.seq;
         read++;
@@ -116,6 +116,10 @@ async function readDirectly(
     from = { seq: last + 1 };
   }
   return true;
+}
+
+function isNothingThere(error: Error): boolean {
+  return (error as { code?: unknown }).code === 404;
 }
 
 function retainedSince({ config, state }: StreamInfo): Date {
