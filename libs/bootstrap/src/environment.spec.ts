@@ -43,6 +43,11 @@ describe('environment', () => {
     );
   });
 
+  it('leaves files alone that the schema asks for itself', () => {
+    const own = z.object({ SEED: z.string().optional(), SEED_FILE: z.string().optional() });
+    expect(readEnvironment(own, { SEED_FILE: '/not/there' })).toEqual({ SEED_FILE: '/not/there' });
+  });
+
   it('names every wrong variable and the reason in one error, without values', () => {
     const read = () => readEnvironment(schema, { PORT: 'https://secret', LOG_LEVEL: 'loud' });
     expect(read).toThrow(EnvironmentError);

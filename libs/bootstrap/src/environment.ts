@@ -56,7 +56,9 @@ export function parseEnvironment<Schema extends z.ZodType>(
 }
 
 function readFiles(schema: z.ZodType, given: Environment): Record<string, string> {
-  const names = variablesOf(schema).filter((name) => given[name] === undefined);
+  const variables = new Set(variablesOf(schema));
+  // Where the schema names the file itself, whoever asked for it reads it, and may read it again.
+  const names = [...variables].filter((name) => given[name] === undefined && !variables.has(`${name}_FILE`));
   return Object.fromEntries(
     names.flatMap((name) => {
       const file = given[`${name}_FILE`];
