@@ -101,12 +101,10 @@ export type {
   ConsumerLiveness,
   ConsumerPosition,
   DeadLettered,
-  Failure,
   PublishedMessage,
   SettledDelivery,
   SettlementOutcome,
   StreamState,
-  TraceIds,
   TransportObserver,
   TransportSurvey,
 } from './observer.js';

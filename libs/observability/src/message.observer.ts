@@ -1,7 +1,6 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type {
   DeadLettered,
-  Failure,
   PublishedMessage,
   SettledDelivery,
   TransportObserver,
@@ -9,8 +8,6 @@ import type {
 import type { Level, Logger } from 'pino';
 import type { ServerMetrics, TransportProbe } from './server-metrics.js';
 import type { ConsumerMeter, TransportMetrics } from './transport-metrics.js';
-
-const MAX_REASON = 1_024;
 
 /** Message of every delivery line; what differs is in the fields. */
 const DELIVERY_MESSAGE = 'delivery settled';
@@ -43,7 +40,7 @@ export class MessageObserver implements TransportObserver, OnApplicationShutdown
 
   settled(delivery: SettledDelivery): void {
     const channel = this.channelOf(delivery.stream, delivery.consumer);
-    this.metrics.countSettled(channel.meter, delivery, delivery.trace?.traceId);
+    this.metrics.countSettled(channel.meter, delivery, delivery.attributes['trace_id']);
     const level = LEVEL_OF[delivery.outcome];
     if (channel.log.isLevelEnabled(level)) {
       channel.log[level](fieldsOf(delivery), DELIVERY_MESSAGE);
@@ -91,21 +88,23 @@ function fieldsOf(delivery: SettledDelivery): object {
   return {
     message_id: delivery.messageId,
     order_id: delivery.attributes['order_id'],
-    trace_id: delivery.trace?.traceId,
-    span_id: delivery.trace?.spanId,
+    trace_id: delivery.attributes['trace_id'],
     subject: delivery.subject,
     attempt: delivery.attempt,
     sequence: delivery.sequence,
     outcome: delivery.outcome,
-    reason: delivery.reason?.slice(0, MAX_REASON),
+    reason: delivery.reason,
     duration_ms: roundToMicroseconds(delivery.durationMs),
     age_ms: roundToMicroseconds(delivery.ageMs),
-    error: delivery.failure && describe(delivery.failure),
+    error: delivery.error === undefined ? undefined : describe(delivery.error),
   };
 }
 
-function describe({ errorClass, code, message, stack }: Failure): object {
-  return { name: errorClass, code, message, stack };
+function describe(error: unknown): object {
+  if (error instanceof Error) {
+    return { name: error.name, message: error.message, stack: error.stack };
+  }
+  return { name: typeof error, message: String(error) };
 }
 
 function roundToMicroseconds(milliseconds: number): number {

@@ -2,7 +2,6 @@ import { failpoint } from '@slipstream/failpoints';
 import type { OutgoingMessage } from '@slipstream/jetstream';
 import type { PoolClient } from 'pg';
 import type { EntityManager } from 'typeorm';
-import { createTraced } from './creation-trace.js';
 
 /** An event to publish after the transaction that caused it. */
 export interface OutboxMessage extends Required<
@@ -30,10 +29,7 @@ export interface WriteBeside {
 /** Number of the first parameter of a `WriteBeside`. */
 export const FIRST_PARAMETER = 6;
 
-/**
- * Stores events in the transaction of the state change that they tell about, each with the trace it belongs to: that of
- * the request or message by which it came about.
- */
+/** Stores events in the transaction of the state change that they tell about. */
 export class Outbox {
   /** Events that this process appended, those of transactions that failed included. */
   appended = 0;
@@ -51,7 +47,7 @@ export class Outbox {
     await client.query({
       name: `outbox_append_${beside?.name ?? 'alone'}`,
       text: `WITH ${beside ? `${beside.terms},` : ''} ${APPEND}`,
-      values: [...columnsOf(messages.map(createTraced)), ...(beside?.values ?? [])],
+      values: [...columnsOf(messages), ...(beside?.values ?? [])],
     });
     failpoint('outbox.appended');
     this.appended += messages.length;

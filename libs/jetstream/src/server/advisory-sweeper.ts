@@ -5,7 +5,6 @@ import { resolveHandlerOptions } from '../handler.options.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
 import { ADVISORY_STREAM, advisorySubjects } from '../topology/stream-config.js';
 import type { DeadLetterQueue } from './dead-letter.js';
-import { describeFailure } from './failure.js';
 import type { ConsumerPlan } from './routes.js';
 import { TERMINATED_BY_HANDLER } from './settle.js';
 
@@ -86,7 +85,7 @@ export class AdvisorySweeper {
         pending: 0,
       },
       attempt: advisory.deliveries,
-      failure: describeFailure(new ServerGaveUpError(describe(advisory))),
+      error: new ServerGaveUpError(describe(advisory)),
     });
   }
 }

@@ -1,2 +1,0 @@
-export { redact } from './redact.js';
-export { payloadStrings } from './payload-strings.js';
