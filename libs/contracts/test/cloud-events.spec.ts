@@ -133,3 +133,10 @@ describe('the edge', () => {
     );
   });
 });
+
+it('does not repeat a content type that it does not know: anybody can write anything there', () => {
+  const header = (name: string) => (name === 'content-type' ? 'secret/4111111111111111' : '');
+  const decode = () => decodeEvent({ subject: 'orders.created.v1', header, data: Buffer.from('{}') });
+  expect(decode).toThrow('content-type: is not supported');
+  expect(decode).not.toThrow('4111');
+});

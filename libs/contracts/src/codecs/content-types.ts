@@ -27,7 +27,7 @@ export function codecFor(contentType: string): Codec {
   if (codec) return codec;
   throw new ContractError(
     'CONTRACT_UNSUPPORTED_CONTENT_TYPE',
-    `content-type "${contentType}" is not supported; take one of ${[...byContentType.keys()].join(', ')}`,
+    `content-type: is not supported; take one of ${[...byContentType.keys()].join(', ')}`,
     'content-type',
   );
 }
