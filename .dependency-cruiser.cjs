@@ -56,10 +56,11 @@ module.exports = {
     },
     {
       name: 'no-sideways-imports',
-      comment: 'These libraries may know the types of jetstream, failpoints and nothing else of each other.',
+      comment:
+        'These libraries may know the types of jetstream, failpoints, redaction, tracing and nothing else of each other.',
       severity: 'error',
       from: { path: `^libs/(${sideways.join('|')})/src/`, pathNot: '\\.spec\\.ts$' },
-      to: { path: '^libs/', pathNot: '^libs/($1|jetstream|failpoints)/' },
+      to: { path: '^libs/', pathNot: '^libs/($1|jetstream|failpoints|redaction|tracing)/' },
     },
     {
       name: 'only-types-of-jetstream',
@@ -67,6 +68,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^libs/(idempotency|outbox|observability|health)/src/', pathNot: '\\.spec\\.ts$' },
       to: { path: '^libs/jetstream/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'telemetry-sdk-in-one-place',
+      comment:
+        'Everything else knows the API of OpenTelemetry, which does nothing until a process sets up the SDK.',
+      severity: 'error',
+      from: { pathNot: '^libs/observability/src/tracing/|\\.spec\\.ts$|(^|/)test/|^bench/' },
+      to: { path: '^node_modules/@opentelemetry/(?!api/)' },
+    },
+    {
+      name: 'shared-by-all-is-plain',
+      comment: 'These are shared by libraries that have neither Nest nor NATS.',
+      severity: 'error',
+      from: { path: '^libs/(redaction|tracing)/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!(redaction|tracing)/)|^node_modules/(?!@opentelemetry/api/)' },
     },
     {
       name: 'only-public-doors',
@@ -85,7 +101,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    // Not the dist/ of a package: rules about packages would not see it.
+    exclude: { path: '^(dist|apps/[^/]+/dist|libs/[^/]+/dist)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

@@ -1,9 +1,15 @@
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { Controller, type INestApplication, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { connectJetStream, EventPattern, JetStreamModule, type HandlerOptions } from '@slipstream/jetstream';
+import {
+  connectJetStream,
+  EventPattern,
+  JetStreamModule,
+  type HandlerOptions,
+  type JetStreamOptions,
+} from '@slipstream/jetstream';
 import { randomBytes } from 'node:crypto';
 import type { BenchEnvironment, Benchmark, Variant } from './benchmark.js';
 
@@ -45,14 +51,29 @@ export const dispatch: Benchmark = {
   },
 };
 
-async function createFilledStream(nc: NatsConnection, count: number): Promise<string> {
+/** A message of a stream that a benchmark consumes. */
+export interface StoredMessage {
+  readonly data: string | Uint8Array;
+  readonly headers?: MsgHdrs;
+}
+
+export async function createFilledStream(
+  nc: NatsConnection,
+  count: number,
+  create: (index: number) => StoredMessage = () => ({ data: BODY }),
+): Promise<string> {
   const name = `BENCH_${randomBytes(6).toString('hex').toUpperCase()}`;
   const manager = await jetstreamManager(nc);
   await manager.streams.add({ name, subjects: [`${name}.events`], storage: StorageType.Memory });
   const client = jetstream(nc);
   for (let sent = 0; sent < count; sent += 1_000) {
     const chunk = Math.min(1_000, count - sent);
-    await Promise.all(Array.from({ length: chunk }, () => client.publish(`${name}.events`, BODY)));
+    await Promise.all(
+      Array.from({ length: chunk }, (_, index) => {
+        const { data, headers } = create(sent + index);
+        return client.publish(`${name}.events`, data, headers ? { headers } : {});
+      }),
+    );
   }
   return name;
 }
@@ -86,31 +107,36 @@ async function runRaw({ natsUrl }: BenchEnvironment, stream: string, count: numb
   return { units: count, elapsedMs };
 }
 
-async function runHandler(
+/** Consumes a stream from its first message on, with a handler that does nothing. `cpuMs` is the time of this process. */
+export async function runHandler(
   environment: BenchEnvironment,
   stream: string,
   count: number,
   options: Omit<HandlerOptions, 'durable'>,
+  transport: Pick<JetStreamOptions, 'codec' | 'tracing'> = {},
 ) {
   const { promise, resolve } = Promise.withResolvers<void>();
   let seen = 0;
   let first = 0;
   let startedAt = 0;
+  let cpu = process.cpuUsage();
   const controller = emptyHandler(stream, options, (handled) => {
     seen += handled;
     if (startedAt === 0) {
       startedAt = performance.now();
+      cpu = process.cpuUsage();
       // It was gathered before the clock started.
       first = handled;
     }
     if (seen >= count) resolve();
   });
-  const app = await startApp(environment, stream, controller);
+  const app = await startApp(environment, stream, { controller, transport });
   await app.startAllMicroservices();
   await promise;
   const elapsedMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(cpu);
   await app.close();
-  return { units: count - first, elapsedMs };
+  return { units: count - first, elapsedMs, cpuMs: (user + system) / 1_000 };
 }
 
 function emptyHandler(
@@ -133,13 +159,14 @@ function emptyHandler(
 async function startApp(
   { natsUrl }: BenchEnvironment,
   stream: string,
-  controller: Type,
+  { controller, transport }: { controller: Type; transport: Pick<JetStreamOptions, 'codec' | 'tracing'> },
 ): Promise<INestApplication> {
   const definition = { name: stream, subjects: [`${stream}.events`], deadLetterSubject: `${stream}.dlq` };
   const module = JetStreamModule.forRoot({
     service: 'bench',
     connection: { servers: natsUrl },
     streams: [definition],
+    ...transport,
   });
   class BenchModule {}
   const app = await NestFactory.create(

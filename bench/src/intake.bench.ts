@@ -9,9 +9,9 @@ import type { LoadResult } from './intake/load.js';
 import { LoadedServer } from './intake/server.js';
 
 const REQUESTS = 40_000;
-const CONNECTIONS = 128;
+export const CONNECTIONS = 128;
 const POLL_MS = 100;
-const BODY = JSON.stringify({
+export const BODY = JSON.stringify({
   customerId: 'cust-123',
   currency: 'EUR',
   lines: [
@@ -20,9 +20,9 @@ const BODY = JSON.stringify({
   ],
 });
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const LOAD = join(HERE, 'intake', 'load.js');
+export const LOAD = join(HERE, 'intake', 'load.js');
 const BARE_LOOP = join(HERE, 'intake', 'bare-loop.js');
-const ORDER_SERVICE = join('dist', 'apps', 'order-service', 'apps', 'order-service', 'src', 'main.js');
+export const ORDER_SERVICE = join('dist', 'apps', 'order-service', 'apps', 'order-service', 'src', 'main.js');
 
 /** What an order costs from the request to the answer after its commit, beside the least that could take it. */
 export const intake: Benchmark = {
@@ -71,7 +71,7 @@ export const intake: Benchmark = {
 };
 
 /** What the service still publishes and consumes must not slow the next variant down. */
-async function untilIdle({ natsUrl }: BenchEnvironment): Promise<void> {
+export async function untilIdle({ natsUrl }: BenchEnvironment): Promise<void> {
   const nc = await connect({ servers: natsUrl });
   const manager = await jetstreamManager(nc);
   let before = -1;
@@ -85,7 +85,7 @@ async function untilIdle({ natsUrl }: BenchEnvironment): Promise<void> {
   await nc.close();
 }
 
-async function createDatabase(serverUrl: string) {
+export async function createDatabase(serverUrl: string) {
   const name = `bench_${randomBytes(6).toString('hex')}`;
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;

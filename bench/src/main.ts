@@ -10,10 +10,21 @@ import { measure } from './measure.js';
 import { memory } from './memory.bench.js';
 import { publish } from './publish.bench.js';
 import { relay } from './relay.bench.js';
+import { tracing } from './tracing.bench.js';
 import { createReport, formatReport, writeReport } from './report.js';
 import { system } from './system.bench.js';
 
-const BENCHMARKS: readonly Benchmark[] = [codecs, dispatch, publish, inbox, intake, relay, system, memory];
+const BENCHMARKS: readonly Benchmark[] = [
+  codecs,
+  dispatch,
+  publish,
+  inbox,
+  intake,
+  relay,
+  tracing,
+  system,
+  memory,
+];
 const ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 const QUICK_SCALE = 0.1;

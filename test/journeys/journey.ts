@@ -3,7 +3,7 @@ import { connect, headers as createHeaders, type NatsConnection } from '@nats-io
 import { credentialOptions, natsCredentials, natsEnvironment } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
 import { chmodSync, mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { guard } from '../../tools/process/guard.ts';
@@ -12,6 +12,7 @@ import { APPS, SERVER_PORTS } from '../../tools/stack/apps.ts';
 import type { StackEvent } from '../../tools/stack/events.ts';
 import { chooseFreePorts } from '../../tools/stack/ports.ts';
 import { startStack, type Stack, type StackOptions } from '../../tools/stack/stack.ts';
+import { logFileOf, stackPaths } from '../../tools/stack/units.ts';
 
 export interface Order {
   readonly orderId: string;
@@ -32,6 +33,8 @@ export interface GatewayStats {
 export interface DeadLetter {
   readonly body: string;
   readonly header: (name: string) => string;
+  /** Names of all its headers. */
+  readonly names: readonly string[];
 }
 
 /** Connects in a role, where the stack asks who one is. */
@@ -67,7 +70,10 @@ export class Journey {
 
   static async start(
     appEnv: Record<string, NodeJS.ProcessEnv> = {},
-    { secure = false, ...options }: Pick<StackOptions, 'restartDelayMs'> & { readonly secure?: boolean } = {},
+    {
+      secure = false,
+      ...options
+    }: Pick<StackOptions, 'restartDelayMs' | 'env'> & { readonly secure?: boolean } = {},
   ): Promise<Journey> {
     const binary = process.env.NATS_SERVER_BIN;
     if (!binary) throw new Error('NATS_SERVER_BIN is not set; run the tests through "npm test"');
@@ -147,6 +153,11 @@ export class Journey {
     );
   }
 
+  /** What an app has written so far. */
+  log(app: string): Promise<string> {
+    return readFile(logFileOf(stackPaths(this.dataDir), app), 'utf8');
+  }
+
   gateway(): Promise<GatewayStats> {
     return this.read('payment-gateway', '/stats');
   }
@@ -156,9 +167,11 @@ export class Journey {
     if (!response.ok) throw new Error(`the gateway refused the faults: ${await response.text()}`);
   }
 
-  /** Publishes as any NATS client does: core NATS, no headers, no answer. */
-  async publishBare(subject: string, body: string): Promise<void> {
-    this.nc.publish(subject, body);
+  /** Publishes as any NATS client does: core NATS, no headers unless given, no answer. */
+  async publishBare(subject: string, body: string, headers: Record<string, string> = {}): Promise<void> {
+    const own = createHeaders();
+    for (const [name, value] of Object.entries(headers)) own.set(name, value);
+    this.nc.publish(subject, body, own.keys().length > 0 ? { headers: own } : {});
     await this.nc.flush();
   }
 
@@ -176,6 +189,7 @@ export class Journey {
     return (await this.messages(stream)).map((message) => ({
       body: message.string(),
       header: (name) => message.header.get(name),
+      names: message.header.keys(),
     }));
   }
 

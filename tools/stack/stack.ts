@@ -64,6 +64,12 @@ export interface Stack {
 const HOST = '127.0.0.1';
 const LOG_BYTES = 50_000_000;
 const LOG_CHECK_MS = 30_000;
+const TRACING = [
+  'OTEL_SDK_DISABLED',
+  'OTEL_TRACES_EXPORTER',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+];
 const quietStep: StackStep = (_title, work) => work();
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -212,6 +218,8 @@ class SupervisedStack implements Stack {
     return {
       NODE_ENV: 'production',
       LOG_LEVEL: 'info',
+      // Ids in logs and headers; spans only for somebody who says where they go.
+      ...(isTraced(process.env) || isTraced(env) ? {} : { OTEL_TRACES_EXPORTER: 'none' }),
       ...process.env,
       NATS_URL: this.natsUrl,
       DATABASE_URL: this.databaseUrl,
@@ -255,4 +263,8 @@ class SupervisedStack implements Stack {
     if (found) return found;
     throw new Error(`${name} is not part of this stack: ${[...this.#supervised.keys()].join(', ')}`);
   }
+}
+
+function isTraced(env: NodeJS.ProcessEnv = {}): boolean {
+  return TRACING.some((name) => env[name]);
 }

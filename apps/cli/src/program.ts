@@ -9,6 +9,7 @@ import { addOutboxCommands } from './commands/outbox.js';
 import { addPermissionsCommand } from './commands/permissions.js';
 import { addReplayCommand } from './commands/replay.js';
 import { addStreamCommands } from './commands/streams.js';
+import { addTraceCommand } from './commands/trace.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { Session, type GlobalOptions } from './session.js';
 
@@ -47,5 +48,6 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addOutboxCommands(program, run);
   addInboxCommands(program, run);
   addAuditCommands(program, run);
+  addTraceCommand(program, run);
   return program;
 }

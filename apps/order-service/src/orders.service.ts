@@ -44,6 +44,7 @@ export class OrdersService {
   ) {
     this.placements = new GroupCommit({
       commit: (placements) => this.commit(placements),
+      keyOf: ({ order }) => order.orderId,
       maxGroup: MAX_GROUP,
       maxWaiting: MAX_WAITING,
       concurrency: CONCURRENT_GROUPS,

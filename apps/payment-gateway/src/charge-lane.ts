@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Tracing } from '@slipstream/observability';
 import { MAX_AMOUNT_MINOR, type ChargeRequestDto } from './charge.dto.js';
 import { USABLE_KEY } from './charges.controller.js';
 import { ChargesService } from './charges.service.js';
@@ -9,13 +10,15 @@ import { Faults } from './faults.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** The last digit of `traceparent` is odd (W3C Trace Context). */
+const SAMPLED = /[13579bdf]$/;
 /** A plain charge is far smaller. */
 const MAX_BODY_BYTES = 1_024;
 
 /**
  * Answers plain, valid charges ahead of the framework, whose routing, logging and validation take several times as long
- * as the charge. Whatever is out of the ordinary (a fault, a bad request, a key in use, a shutdown) takes the ordinary way,
- * so that there is one place that says how it is answered.
+ * as the charge. Whatever is out of the ordinary (a fault, a bad request, a key in use, a shutdown, a trace that is
+ * recorded) takes the ordinary way, so that there is one place that says how it is answered.
  */
 @Injectable()
 export class ChargeLane implements OnModuleInit, BeforeApplicationShutdown {
@@ -25,6 +28,7 @@ export class ChargeLane implements OnModuleInit, BeforeApplicationShutdown {
     private readonly host: HttpAdapterHost<FastifyAdapter>,
     private readonly charges: ChargesService,
     private readonly faults: Faults,
+    private readonly tracing: Tracing,
   ) {}
 
   onModuleInit(): void {
@@ -48,6 +52,7 @@ export class ChargeLane implements OnModuleInit, BeforeApplicationShutdown {
       url === '/charges' &&
       this.isOpen &&
       this.faults.settings().mode === 'ok' &&
+      !(this.tracing.isOn && SAMPLED.test(String(headers['traceparent']))) &&
       headers['content-type'] === 'application/json' &&
       Number(headers['content-length']) <= MAX_BODY_BYTES &&
       USABLE_KEY.test(key)

@@ -23,6 +23,7 @@ export class PaymentsRepository {
   private readonly changes = new GroupCommit<Change, Changed>({
     ...GROUPS,
     commit: (changes) => this.commit(changes),
+    keyOf: ({ orderId }) => orderId,
   });
 
   constructor(

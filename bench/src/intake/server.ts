@@ -46,6 +46,12 @@ export class LoadedServer {
     return result;
   }
 
+  /** Seconds of the processor that the process has taken so far, by its own metrics. */
+  async cpuSeconds(): Promise<number> {
+    const metrics = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
+    return Number(/^process_cpu_seconds_total\S* (\S+)/m.exec(metrics)?.[1]);
+  }
+
   async stop(): Promise<void> {
     this.child.kill('SIGTERM');
     await once(this.child, 'exit');

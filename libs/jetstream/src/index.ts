@@ -101,10 +101,12 @@ export type {
   ConsumerLiveness,
   ConsumerPosition,
   DeadLettered,
+  Failure,
   PublishedMessage,
   SettledDelivery,
   SettlementOutcome,
   StreamState,
+  TraceIds,
   TransportObserver,
   TransportSurvey,
 } from './observer.js';

@@ -7,6 +7,7 @@ import {
   type ResolvedJetStreamOptions,
 } from './jetstream.options.js';
 import { JetStreamPublisher } from './publish/jetstream.publisher.js';
+import { PublishTracing } from './publish/publish-tracing.js';
 import { StreamIndex } from './stream-index.js';
 import { JetStreamServer } from './server/jetstream.server.js';
 import { Topology } from './topology/topology.js';
@@ -80,8 +81,8 @@ const connectionProvider: FactoryProvider<JetStreamConnection> = {
 const publisherProvider: FactoryProvider<JetStreamPublisher> = {
   provide: JetStreamPublisher,
   inject: [JetStreamConnection, OPTIONS],
-  useFactory: (connection: JetStreamConnection, { observer }: ResolvedJetStreamOptions) =>
-    new JetStreamPublisher(connection, observer),
+  useFactory: (connection: JetStreamConnection, { observer, tracing }: ResolvedJetStreamOptions) =>
+    new JetStreamPublisher(connection, observer, tracing ? new PublishTracing() : undefined),
 };
 
 const clientProvider: FactoryProvider<JetStreamClient> = {

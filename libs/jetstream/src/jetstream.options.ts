@@ -63,6 +63,11 @@ export interface JetStreamOptions {
    */
   readonly observer?: TransportObserver;
   /**
+   * Whether spans are made and contexts carried on, through the OpenTelemetry API. The process sets up the SDK.
+   * @default false
+   */
+  readonly tracing?: boolean;
+  /**
    * True for errors that say nothing about the message, such as those of a database that is away. The attempt is repeated
    * after 1 s, doubling to 30 s with jitter, for as long as it takes: it consumes none of `maxDeliver`, its batch is not
    * split, and nothing is dead-lettered for it. Terminal errors and decisions of the handler win. An error that one
@@ -88,6 +93,19 @@ export interface ResolvedJetStreamOptions
 const MOST_REPLICAS = 5;
 const SILENT: TransportObserver = { settled: () => undefined, published: () => undefined };
 
+const DEFAULTS = {
+  version: '0.0.0',
+  replicas: 1,
+  limits: {},
+  topology: 'ensure',
+  codec: jsonCodec,
+  observer: SILENT,
+  tracing: false,
+  isOutage: () => false,
+  handlers: {},
+  shutdownTimeoutMs: 20_000,
+} satisfies Partial<JetStreamOptions>;
+
 /**
  * Completes the options.
  * @throws InvalidOptionsError
@@ -99,19 +117,14 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
     ...findStreamProblems(options.streams),
   ];
   if (problems.length > 0) throw new InvalidOptionsError(problems);
-  return {
-    ...options,
-    version: options.version ?? '0.0.0',
-    replicas: options.replicas ?? 1,
-    limits: options.limits ?? {},
-    topology: options.topology ?? 'ensure',
-    sweepsAdvisories: options.sweepsAdvisories ?? options.topology !== 'bind',
-    codec: options.codec ?? jsonCodec,
-    observer: options.observer ?? SILENT,
-    isOutage: options.isOutage ?? (() => false),
-    handlers: options.handlers ?? {},
-    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 20_000,
-  };
+  const { topology = DEFAULTS.topology } = options;
+  return { ...DEFAULTS, sweepsAdvisories: topology !== 'bind', ...given(options) };
+}
+
+/** What is written as undefined is left open, too. */
+function given(options: JetStreamOptions): JetStreamOptions {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as unknown as JetStreamOptions;
 }
 
 function findModuleProblems({

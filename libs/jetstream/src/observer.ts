@@ -5,6 +5,23 @@
 export type SettlementOutcome =
   'handled' | 'ignored' | 'terminated' | 'retried' | 'dead-lettered' | 'released';
 
+/** By which a log line finds its trace. */
+export interface TraceIds {
+  /** 32 and 16 hexadecimal digits. */
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** An error as logs and dead letters tell it: without credentials and without what the message holds. */
+export interface Failure {
+  readonly code: string;
+  readonly errorClass: string;
+  /** At most 1,024 characters. */
+  readonly message: string;
+  /** At most 4,096 characters. */
+  readonly stack: string;
+}
+
 /** One delivery after its settlement was sent to the server. */
 export interface SettledDelivery {
   readonly stream: string;
@@ -24,6 +41,10 @@ export interface SettledDelivery {
   readonly outcome: SettlementOutcome;
   /** What the handler, a pipe or a guard threw; absent when handled. */
   readonly error?: unknown;
+  /** The error, fit to be written down. */
+  readonly failure?: Failure | undefined;
+  /** Absent while tracing is off. */
+  readonly trace?: TraceIds | undefined;
   /** What the handler gave to `context.terminate`, for `terminated`. */
   readonly reason?: string | undefined;
   /** Delay asked of the server before the next attempt, for `retried`. */

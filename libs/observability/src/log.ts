@@ -1,8 +1,11 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { BatchedOutput } from './batched-output.js';
+import { BoundedOutput } from './bounded-output.js';
+import { toLoggedError } from './logged-error.js';
 import { PrettyStream } from './pretty-stream.js';
 import { currentRequest } from './request-log.js';
 import { timestampFragment } from './timestamp.js';
+import { traceFields } from './tracing/log-fields.js';
 
 /** What the log is configured by. */
 export interface LogEnvironment {
@@ -37,17 +40,25 @@ export function createLog(
       base: { service, pid: process.pid },
       timestamp: timestampFragment,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: (error: unknown) => toLoggedError(error) },
       redact: { paths: secretPaths(), censor: '[redacted]' },
-      mixin: () => currentRequest() ?? NOTHING,
-      mixinMergeStrategy: (fields: object, request: object) =>
-        request === NOTHING ? fields : { ...request, ...fields },
+      mixin: surroundings,
+      mixinMergeStrategy: (fields: object, around: object) =>
+        around === NOTHING ? fields : { ...around, ...fields },
     },
-    destination,
+    new BoundedOutput(destination),
   );
   if (!isLevel) {
     log.warn(`LOG_LEVEL is none of ${[...LEVELS].join(', ')}; ${DEFAULT_LEVEL} is used`);
   }
   return log;
+}
+
+/** What every line says about when it was written: during which request, in which trace. */
+function surroundings(): object {
+  const request = currentRequest();
+  const trace = traceFields();
+  return request || trace ? { ...request, ...trace } : NOTHING;
 }
 
 /** One for the process: each would listen for its exit. */

@@ -59,15 +59,19 @@ describe('message observer', () => {
     ]);
   });
 
-  it('writes the name, message and stack of the error, and the trace id when there is one', () => {
+  it('writes what the transport tells of the error, and the ids of the trace', () => {
     const { lines, observer } = setup();
-    const error = new TypeError('no such SKU');
-    observer.settled(delivery({ outcome: 'dead-lettered', error, attributes: { trace_id: 't-1' } }));
+    const failure = { code: 'SKU', errorClass: 'StockError', message: 'no such SKU', stack: 'StockError: …' };
+    const trace = { traceId: 't-1', spanId: 's-1' };
+    const error = new TypeError('never written, it may hold anything');
+    observer.settled(delivery({ outcome: 'dead-lettered', error, failure, trace }));
     expect(lines[0]).toMatchObject({
       level: 'error',
       trace_id: 't-1',
-      error: { name: 'TypeError', message: 'no such SKU', stack: error.stack },
+      span_id: 's-1',
+      error: { name: 'StockError', code: 'SKU', message: 'no such SKU', stack: 'StockError: …' },
     });
+    expect(JSON.stringify(lines)).not.toContain('never written');
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type {
   DeadLettered,
+  Failure,
   PublishedMessage,
   SettledDelivery,
   TransportObserver,
@@ -8,6 +9,8 @@ import type {
 import type { Level, Logger } from 'pino';
 import type { ServerMetrics, TransportProbe } from './server-metrics.js';
 import type { ConsumerMeter, TransportMetrics } from './transport-metrics.js';
+
+const MAX_REASON = 1_024;
 
 /** Message of every delivery line; what differs is in the fields. */
 const DELIVERY_MESSAGE = 'delivery settled';
@@ -40,7 +43,7 @@ export class MessageObserver implements TransportObserver, OnApplicationShutdown
 
   settled(delivery: SettledDelivery): void {
     const channel = this.channelOf(delivery.stream, delivery.consumer);
-    this.metrics.countSettled(channel.meter, delivery, delivery.attributes['trace_id']);
+    this.metrics.countSettled(channel.meter, delivery, delivery.trace?.traceId);
     const level = LEVEL_OF[delivery.outcome];
     if (channel.log.isLevelEnabled(level)) {
       channel.log[level](fieldsOf(delivery), DELIVERY_MESSAGE);
@@ -88,23 +91,21 @@ function fieldsOf(delivery: SettledDelivery): object {
   return {
     message_id: delivery.messageId,
     order_id: delivery.attributes['order_id'],
-    trace_id: delivery.attributes['trace_id'],
+    trace_id: delivery.trace?.traceId,
+    span_id: delivery.trace?.spanId,
     subject: delivery.subject,
     attempt: delivery.attempt,
     sequence: delivery.sequence,
     outcome: delivery.outcome,
-    reason: delivery.reason,
+    reason: delivery.reason?.slice(0, MAX_REASON),
     duration_ms: roundToMicroseconds(delivery.durationMs),
     age_ms: roundToMicroseconds(delivery.ageMs),
-    error: delivery.error === undefined ? undefined : describe(delivery.error),
+    error: delivery.failure && describe(delivery.failure),
   };
 }
 
-function describe(error: unknown): object {
-  if (error instanceof Error) {
-    return { name: error.name, message: error.message, stack: error.stack };
-  }
-  return { name: typeof error, message: String(error) };
+function describe({ errorClass, code, message, stack }: Failure): object {
+  return { name: errorClass, code, message, stack };
 }
 
 function roundToMicroseconds(milliseconds: number): number {

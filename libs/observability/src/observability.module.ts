@@ -12,6 +12,8 @@ import { MessageObserver } from './message.observer.js';
 import { MetricsController } from './metrics.controller.js';
 import { logRequests, nestLogOptions } from './request-log.js';
 import { serverMetrics } from './server-metrics.js';
+import { RequestTracing } from './tracing/request-tracing.js';
+import { startTracing, Tracing } from './tracing/tracing.js';
 import { transportMetrics } from './transport-metrics.js';
 
 export interface ObservabilityOptions {
@@ -24,13 +26,14 @@ const LOG = Symbol('Log');
 /** One of the metrics that prom-client collects by default; present means they are registered. */
 const DEFAULT_METRIC = 'process_cpu_user_seconds_total';
 
-/** Logs, `GET /metrics` and the injectable `MessageObserver` of an app. Import it once, in the root module. */
+/** Logs, traces, `GET /metrics` and the injectable `MessageObserver` of an app. Import it once, in the root module. */
 @Global()
 @Module({})
 export class ObservabilityModule implements NestModule {
   constructor(
     private readonly host: HttpAdapterHost,
     @Inject(LOG) private readonly log: Logger,
+    private readonly tracing: Tracing,
   ) {}
 
   static forRoot(options: ObservabilityOptions): DynamicModule {
@@ -55,16 +58,17 @@ export class ObservabilityModule implements NestModule {
           provide: MessageObserver,
           useFactory: () => new MessageObserver(log, transportMetrics(), serverMetrics()),
         },
+        { provide: Tracing, useFactory: () => startTracing(options.service, log) },
         { provide: InboxObserver, useFactory: () => new InboxObserver(log, register) },
       ],
-      exports: [MessageObserver, InboxObserver],
+      exports: [MessageObserver, InboxObserver, Tracing],
     };
   }
 
   configure(): void {
     if (this.host.httpAdapter?.getType() === 'fastify') {
       const instance = this.host.httpAdapter.getInstance<FastifyInstance>();
-      logRequests(instance, this.log);
+      logRequests(instance, this.log, this.tracing.isOn ? new RequestTracing(instance) : undefined);
       measureRequests(instance, requestDurations(register));
     }
   }

@@ -1,5 +1,8 @@
 import type { DestinationStream } from 'pino';
 
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029]/gu;
+const KEPT_IN_STACKS = /[^\P{Cc}\n\t]/gu;
+
 /** Prints log lines for a human: time, level, message, then the fields. */
 export class PrettyStream implements DestinationStream {
   constructor(private readonly target: { write(text: string): unknown }) {}
@@ -25,7 +28,15 @@ function format(line: string): string {
 
 function formatValue(value: unknown): string {
   if (typeof value === 'object' && value !== null && 'stack' in value) {
-    return `\n${String(value.stack)}`;
+    return `\n${printable(String(value.stack), KEPT_IN_STACKS)}`;
   }
-  return typeof value === 'string' ? value : JSON.stringify(value ?? '');
+  return printable(typeof value === 'string' ? value : JSON.stringify(value ?? ''));
+}
+
+/** An escape sequence or a line break in a text from outside must not reach the terminal. */
+function printable(text: string, unsafe = UNPRINTABLE): string {
+  return text.replaceAll(unsafe, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(4, '0');
+    return `\\u${code}`;
+  });
 }

@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Params } from 'nestjs-pino';
 import type { Logger } from 'pino';
+import { traceFields } from './tracing/log-fields.js';
+import type { RequestTracing } from './tracing/request-tracing.js';
 
 const UNLOGGED_PATHS = /^\/(health|metrics)(\/|$)/;
 
@@ -25,23 +27,39 @@ export function currentRequest(): { readonly req: object } | undefined {
 /**
  * Writes one line per request with its id, method, path, status and duration; bodies and headers are never logged. Lines
  * of a log made by `createLog` that are written while a request is handled name it.
+ * @param tracing absent while tracing is off
  */
-export function logRequests(instance: FastifyInstance, parent: Logger): void {
+export function logRequests(instance: FastifyInstance, parent: Logger, tracing?: RequestTracing): void {
   // No header is in these lines; looking for secrets in them would take longer than writing them.
   const log = parent.child({}, { redact: [] });
   instance.addHook('onRequest', (request, { raw: response }, done) => {
-    if (!UNLOGGED_PATHS.test(pathOf(request))) {
+    const path = pathOf(request);
+    if (!UNLOGGED_PATHS.test(path)) {
       const startedAt = performance.now();
+      tracing?.begin(request, path);
       // Comes last, also when the client went away.
-      response.on('close', () => write(log, request, response, performance.now() - startedAt));
+      response.on('close', () => {
+        tracing?.end(request, response);
+        write({ log, request, response, tracing }, performance.now() - startedAt);
+      });
     }
     done();
   });
   // Not earlier: a body ends in an event of the socket, which is not of the context in which the request began.
-  instance.addHook('preValidation', (request, _reply, done) => handled.run(request, done));
+  instance.addHook('preValidation', (request, _reply, done) => {
+    if (tracing) tracing.run(request, () => handled.run(request, done));
+    else handled.run(request, done);
+  });
 }
 
-function write(log: Logger, request: FastifyRequest, response: ServerResponse, durationMs: number): void {
+interface Answered {
+  readonly log: Logger;
+  readonly request: FastifyRequest;
+  readonly response: ServerResponse;
+  readonly tracing: RequestTracing | undefined;
+}
+
+function write({ log, request, response, tracing }: Answered, durationMs: number): void {
   const isFailed = response.statusCode >= 500;
   const level = levelOf(response.statusCode);
   if (!log.isLevelEnabled(level)) return;
@@ -50,6 +68,7 @@ function write(log: Logger, request: FastifyRequest, response: ServerResponse, d
     req: describe(request),
     res: { status: response.statusCode },
     duration_ms: Math.round(durationMs * 1_000) / 1_000,
+    ...(tracing && traceFields(tracing.contextOf(request))),
   };
   log[level](line, `request ${outcome}`);
 }

@@ -41,6 +41,15 @@ export async function requireConsumers(
   throw new NotFoundError(`stream ${stream} has no consumer ${durable}`, oneOf(names));
 }
 
+/** True for the consumer of a durable and for each of its partitions. */
+export function isPartitionOf(name: string, durable: string): boolean {
+  return name === durable || isPartition(name, durable);
+}
+
+export function isStreamMissing(error: unknown): boolean {
+  return hasCode(error, STREAM_NOT_FOUND);
+}
+
 function isPartition(name: string, durable: string): boolean {
   return name.startsWith(`${durable}-p`) && /^\d+$/.test(name.slice(durable.length + 2));
 }

@@ -2,6 +2,7 @@ import { failpoint } from '@slipstream/failpoints';
 import type { OutgoingMessage } from '@slipstream/jetstream';
 import type { PoolClient } from 'pg';
 import type { EntityManager } from 'typeorm';
+import { createTraced } from './creation-trace.js';
 
 /** An event to publish after the transaction that caused it. */
 export interface OutboxMessage extends Required<
@@ -29,7 +30,10 @@ export interface WriteBeside {
 /** Number of the first parameter of a `WriteBeside`. */
 export const FIRST_PARAMETER = 6;
 
-/** Stores events in the transaction of the state change that they tell about. */
+/**
+ * Stores events in the transaction of the state change that they tell about, each with the trace it belongs to: that of
+ * the request or message by which it came about.
+ */
 export class Outbox {
   /** Events that this process appended, those of transactions that failed included. */
   appended = 0;
@@ -47,7 +51,7 @@ export class Outbox {
     await client.query({
       name: `outbox_append_${beside?.name ?? 'alone'}`,
       text: `WITH ${beside ? `${beside.terms},` : ''} ${APPEND}`,
-      values: [...columnsOf(messages), ...(beside?.values ?? [])],
+      values: [...columnsOf(messages.map(createTraced)), ...(beside?.values ?? [])],
     });
     failpoint('outbox.appended');
     this.appended += messages.length;

@@ -31,6 +31,7 @@ async function nextTurn(): Promise<void> {
 function groupsOf(commit: (items: readonly number[]) => Promise<readonly (string | Error)[]>, options = {}) {
   return new GroupCommit<number, string>({
     commit,
+    keyOf: String,
     maxGroup: 100,
     maxWaiting: 100,
     concurrency: 1,

@@ -1,4 +1,6 @@
+import { trace, type Context } from '@opentelemetry/api';
 import { failpoint } from '@slipstream/failpoints';
+import { contextFor, isRecorded, runTogether, tracerOf } from '@slipstream/tracing';
 import { databaseErrorCode } from './database-error.js';
 
 /** More requests wait for their commit than may. */
@@ -13,6 +15,8 @@ export class GroupCommitFullError extends Error {
 export interface GroupCommitOptions<Item, Result> {
   /** Commits all items in one transaction. `results[i]` answers `items[i]`; an error answers that item alone. */
   readonly commit: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;
+  /** What an item is about, such as the id of an order: by it, what comes of the item finds its trace. */
+  readonly keyOf: (item: Item) => string;
   /** Most items of one transaction. */
   readonly maxGroup: number;
   /** Most items that wait for a transaction; further ones are refused. */
@@ -23,9 +27,14 @@ export interface GroupCommitOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   readonly item: Item;
+  readonly key: string;
+  /** Trace of whoever waits. */
+  readonly context: Context;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
+
+const GROUP_SPAN = { tracer: tracerOf('postgres'), name: 'commit group' };
 
 /** SQLSTATE classes that the data of one item can cause: data exception, integrity constraint violation. */
 const ITEMS_FAULT = /^2[23]/;
@@ -46,10 +55,11 @@ export class GroupCommit<Item, Result> {
    * @throws GroupCommitFullError at once when too many wait, else what committing threw
    */
   submit(item: Item): Promise<Result> {
-    const { maxWaiting } = this.options;
+    const { maxWaiting, keyOf } = this.options;
     if (this.waiting.length >= maxWaiting) return Promise.reject(new GroupCommitFullError(maxWaiting));
+    const key = keyOf(item);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, resolve, reject });
+      this.waiting.push({ item, key, context: contextFor(key), resolve, reject });
       this.schedule();
     });
   }
@@ -74,10 +84,18 @@ export class GroupCommit<Item, Result> {
     if (this.waiting.length > 0) this.schedule();
   }
 
+  /** In the traces of all members: the transaction is begun by whichever came first, and belongs to the others as well. */
+  private commitTogether(group: readonly Waiting<Item, Result>[]): Promise<readonly (Result | Error)[]> {
+    const members = group
+      .filter(({ context }) => trace.getSpanContext(context) !== undefined)
+      .map(({ key, context }) => ({ context, keys: [key], isRecorded: isRecorded(context) }));
+    return runTogether(members, GROUP_SPAN, () => this.options.commit(group.map(({ item }) => item)));
+  }
+
   /** A group that fails for the data of one member is halved until that member fails alone. */
   private async commit(group: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
-      const results = await this.options.commit(group.map(({ item }) => item));
+      const results = await this.commitTogether(group);
       failpoint('group.committed');
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index];

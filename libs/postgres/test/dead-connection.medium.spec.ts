@@ -80,6 +80,7 @@ describe('a database connection that died without a word', () => {
           await tx.query('SELECT 1');
           return items;
         }),
+      keyOf: String,
       maxGroup: 10,
       maxWaiting: 10,
       concurrency: 1,

@@ -19,7 +19,7 @@ import {
   natsCredentials,
   type ServiceDeclaration,
 } from '@slipstream/jetstream';
-import { InboxObserver, MessageObserver, ObservabilityModule } from '@slipstream/observability';
+import { InboxObserver, MessageObserver, ObservabilityModule, Tracing } from '@slipstream/observability';
 import { OutboxBacklog } from '@slipstream/outbox';
 import {
   isDatabaseAway,
@@ -102,8 +102,8 @@ function translateDatabaseError(error: unknown): unknown {
 
 function transport({ name: service, config, publishes, overseesStreams }: ServiceOptions): DynamicModule {
   return JetStreamModule.forRootAsync({
-    inject: [MessageObserver],
-    useFactory: (observer: MessageObserver) => ({
+    inject: [MessageObserver, Tracing],
+    useFactory: (observer: MessageObserver, tracing: Tracing) => ({
       service,
       version: config.SERVICE_VERSION,
       connection: {
@@ -120,6 +120,7 @@ function transport({ name: service, config, publishes, overseesStreams }: Servic
       ...(overseesStreams ? { sweepsAdvisories: true } : {}),
       codec: eventCodec,
       observer,
+      tracing: tracing.isOn,
       isOutage: isDatabaseAway,
     }),
   });

@@ -7,6 +7,7 @@ import { Exchange } from './exchange.js';
 import { MessagePreparation } from './message-preparation.js';
 import { toWire, type OutgoingMessage, type WireMessage } from './outgoing-message.js';
 import { PublishError } from './publish-errors.js';
+import type { PublishTracing, TracedMessage } from './publish-tracing.js';
 import { repeat } from './repeat.js';
 import { ServerCapabilities } from './server-capabilities.js';
 
@@ -21,6 +22,8 @@ export class JetStreamPublisher {
   constructor(
     connection: JetStreamConnection,
     private readonly observer: TransportObserver,
+    /** Absent while tracing is off. */
+    private readonly tracing?: PublishTracing,
   ) {
     const capabilities = new ServerCapabilities(connection);
     this.preparation = new MessagePreparation(connection, capabilities);
@@ -35,16 +38,16 @@ export class JetStreamPublisher {
    * @throws ServerTooOldError or StreamLacksFeatureError when it asks for what the server or the stream does not have
    * @throws PublishError when the server did not confirm it; see its subclasses and `isRetryable`
    */
-  async publish(message: OutgoingMessage): Promise<PubAck> {
-    const prepared = this.preparation.prepare(message);
-    const wire = prepared instanceof Promise ? await prepared : prepared;
+  async publish(outgoing: OutgoingMessage): Promise<PubAck> {
+    const traced = this.trace(outgoing);
+    const wire = await this.prepare(traced);
     const startedAt = performance.now();
     try {
       const ack = await repeat(wire, (again) => this.exchange.store(again));
-      this.report(message, startedAt, ack.duplicate);
+      this.report(traced, startedAt, ack.duplicate);
       return ack;
     } catch (error) {
-      this.report(message, startedAt, false, error);
+      this.report(traced, startedAt, false, error);
       throw error;
     }
   }
@@ -58,16 +61,20 @@ export class JetStreamPublisher {
   async publishBatch(messages: readonly OutgoingMessage[]): Promise<BatchReceipt> {
     const startedAt = performance.now();
     const prepared: Prepared[] = [];
-    for (const message of messages) {
+    const traced = messages.map((message) => this.trace(message));
+    for (const { message } of traced) {
       const wire = this.prepareInBatch(message);
       prepared.push(wire instanceof Promise ? await wire : wire);
     }
     const { acks, ...receipt } = await this.batches.store(prepared.filter(isSendable));
     const stored = acks.values();
     const results = prepared.map((wire, index): BatchResult => {
-      if (wire instanceof PublishError) return wire;
+      if (wire instanceof PublishError) {
+        this.end(traced[index], wire);
+        return wire;
+      }
       const result = stored.next().value ?? new PublishError('nothing is known about it', wire);
-      const message = messages[index];
+      const message = traced[index];
       const error = result instanceof PublishError ? result : undefined;
       if (message)
         this.report(message, startedAt, !(result instanceof PublishError) && result.duplicate, error);
@@ -84,6 +91,15 @@ export class JetStreamPublisher {
     return this.preparation.fits(toWire(message));
   }
 
+  private async prepare(traced: TracedMessage): Promise<WireMessage> {
+    try {
+      return await this.preparation.prepare(traced.message);
+    } catch (error) {
+      this.end(traced, error);
+      throw error;
+    }
+  }
+
   private prepareInBatch(message: OutgoingMessage): Prepared | Promise<Prepared> {
     try {
       const wire = this.preparation.prepare(message);
@@ -93,7 +109,17 @@ export class JetStreamPublisher {
     }
   }
 
-  private report(message: OutgoingMessage, startedAt: number, duplicate: boolean, error?: unknown): void {
+  private trace(message: OutgoingMessage): TracedMessage {
+    return this.tracing ? this.tracing.begin(message) : { message };
+  }
+
+  private end(traced: TracedMessage | undefined, error?: unknown): void {
+    if (traced) this.tracing?.end(traced, error);
+  }
+
+  private report(traced: TracedMessage, startedAt: number, duplicate: boolean, error?: unknown): void {
+    const { message } = traced;
+    this.end(traced, error);
     this.observer.published({
       subject: message.subject,
       messageId: message.messageId,

@@ -5,6 +5,7 @@ import { resolveHandlerOptions } from '../handler.options.js';
 import type { StreamDefinition } from '../topology/stream-definition.js';
 import { ADVISORY_STREAM, advisorySubjects } from '../topology/stream-config.js';
 import type { DeadLetterQueue } from './dead-letter.js';
+import { describeFailure } from './failure.js';
 import type { ConsumerPlan } from './routes.js';
 import { TERMINATED_BY_HANDLER } from './settle.js';
 
@@ -85,7 +86,7 @@ export class AdvisorySweeper {
         pending: 0,
       },
       attempt: advisory.deliveries,
-      error: new ServerGaveUpError(describe(advisory)),
+      failure: describeFailure(new ServerGaveUpError(describe(advisory))),
     });
   }
 }

@@ -1,14 +1,10 @@
-import { inspect } from 'node:util';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
-import { JetStreamError } from '../errors.js';
-import type { TransportObserver } from '../observer.js';
+import type { Failure, TransportObserver } from '../observer.js';
 import type { JetStreamPublisher } from '../publish/jetstream.publisher.js';
 import { carriedHeaders, toHeaderValue } from './carried-headers.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import { hasUnreadableHeaders, headerOf, readHeaders } from './headers.js';
 
-const MAX_MESSAGE_LENGTH = 1_024;
-const MAX_STACK_LENGTH = 4_096;
 const TRACE_ID_LENGTH = 32;
 /** A stream takes 64 KiB of headers, whatever max_payload is; the rest is for those of the transport. */
 const MAX_HEADER_BYTES = 65_000;
@@ -24,7 +20,9 @@ export interface FailedDelivery {
   readonly message: Pick<Msg, 'subject' | 'headers' | 'data'>;
   readonly info: DeliveryInfo;
   readonly attempt: number;
-  readonly error: unknown;
+  readonly failure: Failure;
+  /** Trace of the attempt; that of the message when tracing is off. */
+  readonly traceId?: string | undefined;
 }
 
 type Description = Readonly<Record<string, string>> & { readonly code: string };
@@ -71,14 +69,12 @@ export class DeadLetterQueue {
     if (!duplicate) this.observer.deadLettered?.({ stream, consumer, code: description.code });
   }
 
-  private describe({ message, info, attempt, error }: FailedDelivery): Description {
-    const cause = toError(error);
-    const root = rootCause(cause);
+  private describe({ message, info, attempt, failure, traceId }: FailedDelivery): Description {
     return {
-      code: codeOf(root) ?? codeOf(cause) ?? 'UNKNOWN',
-      class: classOf(root),
-      message: cause.message.slice(0, MAX_MESSAGE_LENGTH),
-      stack: (root.stack ?? '').slice(0, MAX_STACK_LENGTH),
+      code: failure.code,
+      class: failure.errorClass,
+      message: failure.message,
+      stack: failure.stack,
       stream: info.stream,
       sequence: String(info.streamSequence),
       consumer: info.consumer,
@@ -86,7 +82,7 @@ export class DeadLetterQueue {
       attempts: String(attempt),
       'first-at': new Date(info.timestampMs).toISOString(),
       'last-at': new Date().toISOString(),
-      'trace-id': traceIdOf(readHeaders(message)),
+      'trace-id': traceId ?? traceIdOf(readHeaders(message)),
       ...(hasUnreadableHeaders(message) ? { headers: 'unreadable' } : {}),
       service: this.origin.service,
       'service-version': this.origin.version,
@@ -107,29 +103,7 @@ function idOf({ stream, streamSequence, consumer, timestampMs, redrive }: Delive
   return (redrive === undefined ? parts : [...parts, redrive]).join(':');
 }
 
-/** Anything can be thrown; what is no error has no stack worth keeping. */
-function toError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
-  const error = new Error(typeof thrown === 'string' ? thrown : inspect(thrown, { breakLength: Infinity }));
-  error.stack = '';
-  return error;
-}
-
-function rootCause(error: Error): Error {
-  return error instanceof JetStreamError && error.cause instanceof Error ? error.cause : error;
-}
-
-/** Most classes leave `name` as they inherit it. */
-function classOf(error: Error): string {
-  return error.name === 'Error' ? error.constructor.name : error.name;
-}
-
-function codeOf(error: Error): string | undefined {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' ? code : undefined;
-}
-
-/** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context). */
+/** `traceparent` is `version-traceid-spanid-flags` (W3C Trace Context); foreign publishers vary its case. */
 function traceIdOf(headers: MsgHdrs | undefined): string {
   return (headerOf(headers, 'traceparent').split('-')[1] ?? '').slice(0, TRACE_ID_LENGTH);
 }

@@ -1,8 +1,11 @@
+import { context as telemetry } from '@opentelemetry/api';
 import { failpoint } from '@slipstream/failpoints';
 import type { SettledDelivery, SettlementOutcome, TransportObserver } from '../observer.js';
 import type { AttemptLedger } from './attempt-ledger.js';
 import type { DeadLetterQueue } from './dead-letter.js';
+import type { DeliveryTracing } from './delivery-tracing.js';
 import type { Attempt, Dispatcher } from './dispatch.js';
+import { describeFailure } from './failure.js';
 import type { ConsumerPlan } from './routes.js';
 import type { Delivery } from './held-deliveries.js';
 import { decide, HANDLED, type Settlement, type Settler } from './settle.js';
@@ -23,6 +26,8 @@ export interface ProcessorParts {
   readonly attempts: AttemptLedger;
   readonly deadLetters: DeadLetterQueue;
   readonly observer: TransportObserver;
+  /** Absent while tracing is off. */
+  readonly tracing: DeliveryTracing | undefined;
 }
 
 /**
@@ -81,7 +86,11 @@ export class DeliveryProcessor {
   }
 
   private begin({ message, info }: Delivery, attemptNumber: number): Attempt {
-    return this.parts.dispatcher.prepare(message, info, attemptNumber);
+    const { dispatcher, tracing } = this.parts;
+    const attempt = dispatcher.prepare(message, info, attemptNumber);
+    // What is ignored is not handled.
+    if (tracing && attempt.outcome?.kind !== 'ignored') attempt.trace = tracing.begin(attempt);
+    return attempt;
   }
 
   private async beginCounted(delivery: Delivery): Promise<Attempt> {
@@ -105,7 +114,9 @@ export class DeliveryProcessor {
     if (!this.plan.options.batch && single) return this.handleSingle(single);
     failpoint('jetstream.before-handler');
     const startedAt = performance.now();
-    return this.parts.dispatcher.runBatch(started).then(() => {
+    const run = () => this.parts.dispatcher.runBatch(started);
+    const { tracing } = this.parts;
+    return (tracing ? tracing.together(started, run) : run()).then(() => {
       failpoint('jetstream.after-handler');
       const durationMs = performance.now() - startedAt;
       const ends: Promise<void>[] = [];
@@ -121,14 +132,17 @@ export class DeliveryProcessor {
     return new Promise((resolve, reject) => {
       failpoint('jetstream.before-handler');
       const startedAt = performance.now();
-      this.parts.dispatcher.run(attempt, () => {
+      const done = () => {
         try {
           failpoint('jetstream.after-handler');
           resolve(this.end(attempt, performance.now() - startedAt));
         } catch (error) {
           reject(error);
         }
-      });
+      };
+      const run = () => this.parts.dispatcher.run(attempt, done);
+      if (attempt.trace) telemetry.with(attempt.trace.context, run);
+      else run();
     });
   }
 
@@ -139,25 +153,41 @@ export class DeliveryProcessor {
     const wanted = decide(outcome, context.attempt, this.plan.options, repeats);
     if (wanted.verb !== 'ack') return this.endFailed(attempt, wanted, durationMs);
     if (outcome.kind === 'handled') this.awayUntil = 0;
+    const settling = this.parts.tracing?.settling(attempt, wanted);
     void this.parts.settler.settle(message, wanted, noCopy);
-    this.parts.observer.settled(this.report(attempt, wanted, durationMs));
+    settling?.end();
+    this.tell(attempt, wanted, durationMs);
     return undefined;
   }
 
   private async endFailed(attempt: Attempt, wanted: Settlement, durationMs: number): Promise<void> {
     const { message, info, context } = attempt;
-    const { attempts, settler, deadLetters } = this.parts;
+    const { attempts, settler, tracing } = this.parts;
     if (wanted.verb === 'nak') {
       if (wanted.isOutage) this.awayUntil = Date.now() + Math.min(wanted.delayMs, LONGEST_HOLD_OFF_MS);
       await attempts.finish(info, wanted.isOutage ? context.attempt - 1 : context.attempt);
     }
     failpoint('jetstream.after-attempt-recorded');
-    const settlement = await settler.settle(message, wanted, (error) =>
-      deadLetters.store({ message, info, attempt: context.attempt, error }),
-    );
+    const settling = tracing?.settling(attempt, wanted);
+    const settlement = await settler.settle(message, wanted, (error) => this.copy(attempt, error));
+    settling?.end();
     // While copies cannot be stored, the last attempt repeats; counted on, it would end as a crash loop.
     if (settlement.verb !== wanted.verb) await attempts.finish(info, context.attempt - 1);
-    this.parts.observer.settled(this.report(attempt, settlement, durationMs));
+    this.tell(attempt, settlement, durationMs);
+  }
+
+  private copy(attempt: Attempt, error: unknown): Promise<void> {
+    const { message, info, context, decoded, trace } = attempt;
+    const failure = describeFailure(error, decoded);
+    const failed = { message, info, attempt: context.attempt, failure, traceId: trace?.traceId };
+    const store = () => this.parts.deadLetters.store(failed);
+    return trace ? telemetry.with(trace.context, store) : store();
+  }
+
+  private tell(attempt: Attempt, settlement: Settlement, durationMs: number): void {
+    const report = this.report(attempt, settlement, durationMs);
+    this.parts.tracing?.end(attempt, report);
+    this.parts.observer.settled(report);
   }
 
   private reportReleased({ message, info }: Delivery): SettledDelivery {
@@ -179,6 +209,7 @@ export class DeliveryProcessor {
 
   private report(attempt: Attempt, settlement: Settlement, durationMs: number): SettledDelivery {
     const { context, info, decoded, route } = attempt;
+    const error = 'error' in settlement ? settlement.error : undefined;
     return {
       stream: info.stream,
       consumer: info.consumer,
@@ -192,7 +223,9 @@ export class DeliveryProcessor {
       outcome: attempt.outcome?.kind === 'ignored' ? 'ignored' : OUTCOMES[settlement.verb],
       durationMs,
       ageMs: Date.now() - info.timestampMs,
-      error: 'error' in settlement ? settlement.error : undefined,
+      error,
+      failure: error === undefined ? undefined : describeFailure(error, decoded),
+      trace: attempt.trace,
       reason: settlement.verb === 'terminate' ? settlement.reason : undefined,
       retryDelayMs: settlement.verb === 'nak' ? settlement.delayMs : undefined,
     };

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MessageHandler } from '@nestjs/microservices';
 import type { Msg } from '@nats-io/transport-node';
+import { context as telemetry } from '@opentelemetry/api';
 import type { DecodedMessage, MessageCodec } from '../codec.js';
 import {
   CrashLoopError,
@@ -12,6 +13,7 @@ import {
   UnroutableMessageError,
 } from '../errors.js';
 import type { DeliveryInfo } from './delivery-info.js';
+import type { DeliveryTrace } from './delivery-tracing.js';
 import { identify } from './error-identity.filter.js';
 import { readHeaders } from './headers.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
@@ -40,6 +42,8 @@ export interface Attempt {
   readonly route: Route | undefined;
   decoded: DecodedMessage | undefined;
   outcome: Outcome | undefined;
+  /** Absent while tracing is off. */
+  trace: DeliveryTrace | undefined;
 }
 
 /** Turns deliveries into outcomes: route, decode, call the handler, catch what it throws. */
@@ -68,7 +72,15 @@ export class Dispatcher {
   prepare(message: Msg, info: DeliveryInfo, attemptNumber: number): Attempt {
     const context = new JetStreamContext(message, info, attemptNumber);
     const route = this.routeOf(message.subject);
-    const attempt: Attempt = { message, info, context, route, decoded: undefined, outcome: undefined };
+    const attempt: Attempt = {
+      message,
+      info,
+      context,
+      route,
+      decoded: undefined,
+      outcome: undefined,
+      trace: undefined,
+    };
     try {
       if (this.isIgnored(message)) {
         attempt.outcome = IGNORED;
@@ -120,7 +132,8 @@ export class Dispatcher {
     const { messageId, attempt } = member.context;
     member.context = new JetStreamContext(member.message, member.info, attempt);
     member.context.identify(messageId);
-    return this.callBatch(route, [member]);
+    const call = () => this.callBatch(route, [member]);
+    return member.trace ? telemetry.with(member.trace.context, call) : call();
   }
 
   private callBatch(route: Route, members: readonly Attempt[]): Promise<Outcome | undefined> {

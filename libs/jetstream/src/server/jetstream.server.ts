@@ -21,6 +21,7 @@ import { AttemptLedger } from './attempt-ledger.js';
 import { ConsumerLoop } from './consumer-loop.js';
 import { DeadLetterQueue } from './dead-letter.js';
 import { DeliveryProcessor } from './delivery-processor.js';
+import { DeliveryTracing } from './delivery-tracing.js';
 import { Dispatcher, type InvokeHandler } from './dispatch.js';
 import { openSource } from './open-source.js';
 import { ProgressWatch } from './progress-watch.js';
@@ -223,13 +224,14 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** @param handling what becomes of a message; another plan than the consumer's own for what operators send again */
   private createLoop(plan: ConsumerPlan, handling: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
-    const { codec, observer, isOutage } = this.parts.options;
+    const { codec, observer, isOutage, tracing } = this.parts.options;
     const processor = new DeliveryProcessor(handling, {
       dispatcher: new Dispatcher(handling, codec, this.invoke, isOutage),
       settler: this.settler,
       attempts: isEphemeral(plan.options) ? AttemptLedger.inMemory() : attempts,
       deadLetters: this.deadLettersOf(handling.stream),
       observer,
+      tracing: tracing ? new DeliveryTracing(handling) : undefined,
     });
     const parts = { ...this.parts, instance: this.instance };
     return new ConsumerLoop(plan, processor, this.quarantine, (listener) =>
@@ -253,6 +255,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       attempts,
       deadLetters: this.deadLettersOf(plan.stream),
       observer: options.observer,
+      tracing: options.tracing ? new DeliveryTracing(plan) : undefined,
     });
     const restoreConsumer = (share: ConsumerPlan) => topology.restoreConsumer(share);
     const { quarantine } = this;

@@ -1,0 +1,59 @@
+import { OrderLives, type OrderLife, type Reader } from '@slipstream/operations';
+import type { Command } from 'commander';
+import { lifeTree } from '../life-tree.js';
+import type { Output } from '../output.js';
+import { parseTime } from '../parse.js';
+import type { Run } from '../program.js';
+
+interface TraceOptions {
+  readonly ordersUrl: string;
+  readonly since?: Date;
+}
+
+export function addTraceCommand(program: Command, run: Run): void {
+  program
+    .command('trace <id>')
+    .description('follow an order, named by its id or by that of one of its messages, through all services')
+    .option(
+      '--since <time>',
+      'read the streams from then on (default: from shortly before the order)',
+      parseTime,
+    )
+    .option(
+      '--orders-url <url>',
+      'order-service',
+      process.env['ORDER_SERVICE_URL'] || 'http://localhost:3001',
+    )
+    .action(
+      run((session, id: string, { ordersUrl, since }: TraceOptions) =>
+        session.withServer(async (nc) => {
+          const lives = new OrderLives(nc, { readers: await readersOf(), ordersUrl, since });
+          const life = await lives.find(id);
+          session.output.result('trace', life, () => print(session.output, life));
+        }),
+      ),
+    );
+}
+
+async function readersOf(): Promise<Reader[]> {
+  const { durablesOf, services } = await import('../declared.js');
+  return services.flatMap((service) =>
+    durablesOf(service).map(({ stream, options, routes }) => ({
+      service: service.name,
+      consumer: options.durable,
+      stream: stream.name,
+      subjects: routes.map(({ pattern }) => pattern),
+    })),
+  );
+}
+
+function print(output: Output, life: OrderLife): void {
+  const { orderId, order, traceIds } = life;
+  const status = order
+    ? `${order.status}${order.reason === null ? '' : ` (${order.reason})`}`
+    : 'not registered';
+  output.text(orderId === null ? 'a message that names no order' : `order ${orderId}: ${status}`);
+  for (const traceId of traceIds) output.text(`trace ${traceId}`);
+  for (const line of lifeTree(life)) output.text(line);
+  for (const note of life.notes) output.text(note);
+}

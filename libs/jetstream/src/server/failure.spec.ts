@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { RetryableError, UndecodableMessageError } from '../errors.js';
+import { describeFailure } from './failure.js';
+
+describe('a failure as it is told', () => {
+  it('names the error that a wrapper hides, with the message of the wrapper', () => {
+    class StockError extends Error {
+      readonly code = 'NO_STOCK';
+    }
+    const told = describeFailure(new RetryableError('try later', { cause: new StockError('none left') }));
+    expect(told).toMatchObject({ code: 'NO_STOCK', errorClass: 'StockError', message: 'try later' });
+    expect(told.stack).toContain('none left');
+  });
+
+  it('leaves out what the payload holds, at any depth, and keeps its ids', () => {
+    const payload = { orderId: 'order-0001', customer: { emails: ['jane.doe@example.org'] } };
+    const error = new Error('order-0001 of jane.doe@example.org is refused');
+    const told = describeFailure(error, { payload, attributes: { order_id: 'order-0001' } });
+    expect(told.message).toBe('order-0001 of [redacted] is refused');
+    expect(told.stack).not.toContain('jane.doe');
+  });
+
+  it('leaves out the text that could not be parsed', () => {
+    try {
+      JSON.parse('oops, the card is 4111 1111');
+    } catch (cause) {
+      const told = describeFailure(new UndecodableMessageError((cause as Error).message, { cause }));
+      expect(`${told.message}${told.stack}`).not.toContain('4111');
+      expect(told.message).toContain('is not valid JSON');
+    }
+    expect.assertions(2);
+  });
+
+  it('is bounded', () => {
+    const told = describeFailure(new Error('x'.repeat(1_000_000)));
+    expect([told.message.length, told.stack.length]).toEqual([1_024, 4_096]);
+  });
+
+  it('is as much of what is no error', () => {
+    expect(describeFailure('text')).toMatchObject({ code: 'UNKNOWN', errorClass: 'Error', message: 'text' });
+  });
+});

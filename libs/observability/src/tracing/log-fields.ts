@@ -1,0 +1,13 @@
+import { context, trace, type Context } from '@opentelemetry/api';
+
+/** By which a log line finds its trace. */
+export interface TraceFields {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
+/** What log lines say about a trace; undefined outside of traces. */
+export function traceFields(of: Context = context.active()): TraceFields | undefined {
+  const current = trace.getSpanContext(of);
+  return current && { trace_id: current.traceId, span_id: current.spanId };
+}

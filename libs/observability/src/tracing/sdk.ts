@@ -1,0 +1,28 @@
+import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { NoopSpanProcessor, RandomIdGenerator, type IdGenerator } from '@opentelemetry/sdk-trace';
+import { takeTraceId } from '@slipstream/tracing';
+
+/** Reads exporters, sampler, limits and propagators from the variables of OpenTelemetry. Traces only. */
+export function createSdk(serviceName: string): NodeSDK {
+  const isExported = process.env['OTEL_TRACES_EXPORTER']?.trim() !== 'none';
+  return new NodeSDK({
+    serviceName,
+    idGenerator: new DerivedIdGenerator(),
+    // Not the detector of the process: its command line may hold a secret.
+    resourceDetectors: [serviceInstanceIdDetector, hostDetector, envDetector],
+    metricReaders: [],
+    logRecordProcessors: [],
+    instrumentations: [],
+    // Without a processor the SDK would make no ids either.
+    ...(!isExported && { spanProcessors: [new NoopSpanProcessor()] }),
+  });
+}
+
+/** Random ids, except for traces whose id follows from what they begin with. */
+class DerivedIdGenerator implements IdGenerator {
+  private readonly random = new RandomIdGenerator();
+
+  readonly generateTraceId = (): string => takeTraceId() ?? this.random.generateTraceId();
+  readonly generateSpanId = (): string => this.random.generateSpanId();
+}

@@ -1,0 +1,42 @@
+import { SpanKind, trace, type Context } from '@opentelemetry/api';
+import { contextFor, contextOf, headersOf, isRecorded, tracerOf } from '@slipstream/tracing';
+import type { OutboxMessage } from './outbox.js';
+
+const tracer = tracerOf('outbox');
+
+/**
+ * The message with the headers by which its consumers continue the trace it was created in. It is sent later, perhaps by
+ * another process: its creation is a span of its own, the producer in the terms of OpenTelemetry.
+ */
+export function createTraced(message: OutboxMessage): OutboxMessage {
+  const parent = contextFor(message.aggregateId);
+  const headers = headersOf(mustRecord(parent) ? spanOf(message, parent) : parent);
+  return Object.keys(headers).length > 0
+    ? { ...message, headers: { ...message.headers, ...headers } }
+    : message;
+}
+
+/** Without a trace around it a message begins one of its own. */
+function mustRecord(parent: Context): boolean {
+  return isRecorded(parent) || trace.getSpanContext(parent) === undefined;
+}
+
+function spanOf({ subject, messageId, aggregateId }: OutboxMessage, parent: Context): Context {
+  const span = tracer.startSpan(
+    `create ${subject}`,
+    {
+      kind: SpanKind.PRODUCER,
+      attributes: {
+        'messaging.system': 'nats',
+        'messaging.operation.type': 'create',
+        'messaging.operation.name': 'create',
+        'messaging.destination.name': subject,
+        'messaging.message.id': messageId,
+        'messaging.message.conversation_id': aggregateId,
+      },
+    },
+    parent,
+  );
+  span.end();
+  return contextOf(span, parent);
+}

@@ -1,0 +1,2 @@
+export { redact } from './redact.js';
+export { payloadStrings } from './payload-strings.js';

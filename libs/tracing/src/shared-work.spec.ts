@@ -1,0 +1,113 @@
+import { ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
+import { contextOf, extractContext, headersOf, isRecorded } from './carried-context.js';
+import { startTracedBy, takeTraceId } from './derived-trace-id.js';
+import { contextFor, runTogether, type Member } from './shared-work.js';
+import { tracerOf } from './tracer.js';
+import { UnrecordedTrace } from './unrecorded-trace.js';
+
+const exporter = new InMemorySpanExporter();
+const sdk = new NodeSDK({
+  spanProcessors: [new SimpleSpanProcessor({ exporter })],
+  // Their asynchronous detection would hold spans back.
+  autoDetectResources: false,
+  metricReaders: [],
+  logRecordProcessors: [],
+});
+const tracer = tracerOf('test');
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const traceparent = (flags: string) => `00-${TRACE}-b7ad6b7169203331-${flags}`;
+const reader = (headers: Record<string, string>) => ({
+  keys: () => Object.keys(headers),
+  get: (name: string) => headers[name] ?? '',
+});
+
+beforeAll(() => sdk.start());
+afterAll(() => sdk.shutdown());
+
+describe('a carried context', () => {
+  it.each(['traceparent', 'Traceparent', 'TRACEPARENT'])(
+    'is read from %s and written in lower case',
+    (name) => {
+      const context = extractContext(reader({ [name]: traceparent('01'), Baggage: 'tenant=a' }));
+      expect(context && isRecorded(context)).toBe(true);
+      expect(context && headersOf(context)).toEqual({ traceparent: traceparent('01'), baggage: 'tenant=a' });
+    },
+  );
+
+  it.each<Record<string, string>>([
+    {},
+    { traceparent: 'nonsense' },
+    { traceparent: `00-${'0'.repeat(32)}-b7ad6b7169203331-01` },
+  ])('is none in %p', (headers) => {
+    expect(extractContext(reader(headers))).toBeUndefined();
+  });
+});
+
+describe('a trace that nobody records', () => {
+  it('is carried on as it came', () => {
+    const unrecorded = UnrecordedTrace.read(traceparent('00'));
+    expect(unrecorded).toMatchObject({ traceId: TRACE, spanId: 'b7ad6b7169203331' });
+    expect(unrecorded && headersOf(unrecorded)).toEqual({ traceparent: traceparent('00') });
+    expect(unrecorded && isRecorded(unrecorded)).toBe(false);
+  });
+
+  it.each([undefined, traceparent('01'), traceparent('0'), `01-${TRACE}-b7ad6b7169203331-00`])(
+    'is not %s',
+    (text) => {
+      expect(UnrecordedTrace.read(text)).toBeUndefined();
+    },
+  );
+});
+
+describe('work that is shared', () => {
+  const member = (key: string, isSampled = true): Member => {
+    const context = isSampled
+      ? contextOf(tracer.startSpan(key), ROOT_CONTEXT)
+      : trace.setSpanContext(ROOT_CONTEXT, {
+          traceId: TRACE,
+          spanId: 'b7ad6b7169203331',
+          traceFlags: TraceFlags.NONE,
+        });
+    return { context, isRecorded: isSampled, keys: [key] };
+  };
+  const idOf = (of: Member) => trace.getSpanContext(of.context)?.spanId;
+
+  it('lets each result find the trace of what caused it', async () => {
+    const members = [member('a'), member('b'), member('c', false)];
+    const found = await runTogether(members, { tracer, name: 'shared' }, async () => {
+      await new Promise(setImmediate);
+      return ['a', 'b', 'c'].map((key) => trace.getSpanContext(contextFor(key))?.spanId);
+    });
+    expect(found).toEqual(members.map(idOf));
+  });
+
+  it('is recorded once, in the trace of the first member that is, and linked with the others', async () => {
+    const [unsampled, first, second] = [member('a', false), member('b'), member('c')];
+    await runTogether([unsampled, first, second], { tracer, name: 'linked' }, () => Promise.resolve());
+    const [span] = exporter.getFinishedSpans().filter(({ name }) => name === 'linked');
+    expect(span?.parentSpanContext?.spanId).toBe(idOf(first));
+    expect(span?.links.map(({ context }) => context.spanId)).toEqual([idOf(first), idOf(second)]);
+    trace.getSpan(second.context)?.end();
+    const [told] = exporter.getFinishedSpans().filter(({ name }) => name === 'c');
+    expect(told?.links.map(({ context }) => context.spanId)).toEqual([span?.spanContext().spanId]);
+  });
+
+  it('of one member is just its own, and of none is nothing special', async () => {
+    const only = member('a');
+    const seen = await runTogether([only], { tracer, name: 'alone' }, async () => contextFor('anything'));
+    expect(trace.getSpanContext(seen)?.spanId).toBe(idOf(only));
+    expect(await runTogether([], { tracer, name: 'none' }, async () => contextFor('a'))).toBe(ROOT_CONTEXT);
+    expect(exporter.getFinishedSpans().some(({ name }) => name === 'alone' || name === 'none')).toBe(false);
+  });
+});
+
+describe('a derived trace id', () => {
+  it('is for the span that is started with it, and for no later one', () => {
+    expect(startTracedBy(TRACE, takeTraceId)).toBe(TRACE);
+    expect(startTracedBy(TRACE, () => takeTraceId() && takeTraceId())).toBeUndefined();
+    expect(takeTraceId()).toBeUndefined();
+  });
+});
