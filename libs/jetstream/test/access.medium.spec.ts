@@ -136,7 +136,8 @@ describe('a process whose access is refused', () => {
       server.url,
       connectAs(() => unexpiring),
     );
-    await waitFor('the end of the credentials', () => /expired/i.test(said()), 25_000);
+    // A server that closes while the client writes takes its last words back (RST); the next try is refused then.
+    await waitFor('the end of the credentials', () => /expired|authorization/i.test(said()), 25_000);
     token = users.token();
     await publish();
     await waitFor('the message', () => seen === 1, 25_000);

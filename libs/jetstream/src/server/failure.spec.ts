@@ -21,14 +21,10 @@ describe('a failure as it is told', () => {
   });
 
   it('leaves out the text that could not be parsed', () => {
-    try {
-      JSON.parse('oops, the card is 4111 1111');
-    } catch (cause) {
-      const told = describeFailure(new UndecodableMessageError((cause as Error).message, { cause }));
-      expect(`${told.message}${told.stack}`).not.toContain('4111');
-      expect(told.message).toContain('is not valid JSON');
-    }
-    expect.assertions(2);
+    const cause = parseErrorOf('oops, the card is 4111 1111');
+    const told = describeFailure(new UndecodableMessageError(cause.message, { cause }));
+    expect(`${told.message}${told.stack}`).not.toContain('4111');
+    expect(told.message).toContain('is not valid JSON');
   });
 
   it('is bounded', () => {
@@ -40,3 +36,12 @@ describe('a failure as it is told', () => {
     expect(describeFailure('text')).toMatchObject({ code: 'UNKNOWN', errorClass: 'Error', message: 'text' });
   });
 });
+
+function parseErrorOf(text: string): Error {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error(`'${text}' can be parsed`);
+}
