@@ -8,6 +8,8 @@ import { Reporter } from '../stack/reporter.ts';
 
 /** For runs of single files that start no app. */
 const NO_BUILD = '--no-build';
+/** For what ends by itself after the last test. */
+const EXIT_GRACE_MS = 20_000;
 
 // The programs that tests start are ended by their guards; Jest's workers are in our process group.
 process.once('disconnect', () => process.kill(-process.pid, 'SIGTERM'));
@@ -21,6 +23,15 @@ try {
   process.exit(1);
 }
 await run(args.filter((arg) => arg !== NO_BUILD));
+failWhenLeftOpen();
+
+/** A connection that a test left open would keep a run that nobody watches from ending. */
+function failWhenLeftOpen(): void {
+  setTimeout(() => {
+    console.error(`a test left open: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit(1);
+  }, EXIT_GRACE_MS).unref();
+}
 
 async function prepare(skipBuild: boolean): Promise<void> {
   // Standard output belongs to Jest: it may be its JSON.

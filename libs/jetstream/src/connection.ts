@@ -124,7 +124,12 @@ export class JetStreamConnection implements OnApplicationShutdown {
   /** Sends what is still to be sent and closes the connection; Nest calls it after everything that uses it. */
   async onApplicationShutdown(): Promise<void> {
     this.credentialWatch?.stop();
-    if (!this.nc.isClosed()) await this.nc.drain();
+    if (this.nc.isClosed()) return;
+    await this.nc.drain().catch((error: unknown) => {
+      this.logger.warn({ err: error }, 'NATS was away while the connection was drained');
+    });
+    // A drain that failed leaves the client looking for a server, which keeps the process from ending.
+    await this.nc.close();
   }
 
   /** What was revoked on the server must no longer be in use, so a rotation does not wait for a connection to break. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { jwtAuthenticator } from '@nats-io/transport-node';
 import { Controller, Logger, type Type } from '@nestjs/common';
-import { EventPattern } from '@slipstream/jetstream';
+import { EventPattern, JetStreamConnection } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { DecentralizedUsers } from './decentralized-users.js';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
@@ -142,4 +142,16 @@ describe('a process whose access is refused', () => {
     await publish();
     await waitFor('the message', () => seen === 1, 25_000);
   }, 60_000);
+
+  it('closes its connection although nobody lets it in again', async () => {
+    await startServer(WORKER);
+    running = await startWorker();
+    const { nc } = running.app.get(JetStreamConnection);
+    await connectAdmin();
+    await server.reload(usersWith(WORKER_WITH_ANOTHER_PASSWORD));
+    await waitFor('the refusal', () => /authorization/i.test(said()));
+    await running.app.close();
+    expect(nc.isClosed()).toBe(true);
+    running = undefined;
+  });
 });
