@@ -198,9 +198,12 @@ function findBatchProblems({ batch, maxAckPending }: ResolvedHandlerOptions): st
   return problems;
 }
 
-/** Most messages one process holds: a unit waits for each unit that runs, so that a slot never idles for a round trip. */
+/** Units of work, messages or batches, that a process holds for each that may run: it, one that waits, one on its way. */
+const UNITS_PER_RUNNING = 3;
+
+/** Most messages one process holds, so that a slot never idles for a round trip. */
 export function windowOf({ concurrency, batch }: ResolvedHandlerOptions): number {
-  return 2 * concurrency * (batch?.size ?? 1);
+  return UNITS_PER_RUNNING * concurrency * (batch?.size ?? 1);
 }
 
 function isPositiveInteger(value: number): boolean {

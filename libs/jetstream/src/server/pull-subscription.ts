@@ -8,6 +8,8 @@ const SILENCE_LIMIT_MS = 3 * HEARTBEAT_MS;
 
 /** Bytes one request may bring; more would overrun what the server buffers for a slow client. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+/** A third of the window, which is what runs at a time, is worth a request: so the next is always on its way. */
+const REQUESTS_PER_WINDOW = 3;
 /** Ends of a request that only mean: ask again. */
 const ORDINARY_ENDS = /^(Batch Completed|Message Size Exceeds MaxBytes)/i;
 
@@ -70,7 +72,7 @@ export class PullSubscription implements DeliverySource {
   topUp(free: number, window: number): void {
     const missing = free - this.outstanding;
     if (!this.subscription || missing <= 0) return;
-    if (this.outstanding > 0 && missing < window / 2) return;
+    if (this.outstanding > 0 && missing < window / REQUESTS_PER_WINDOW) return;
     if (this.outstanding === 0) this.lastHeardAt = Date.now();
     this.outstanding += missing;
     const request = {

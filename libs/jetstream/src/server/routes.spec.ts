@@ -76,7 +76,7 @@ describe('handlers', () => {
     [
       'a window too big for the server',
       [handler('orders.a.b', { concurrency: 64, batch: { size: 1_000, lingerMs: 5 } })],
-      /a window of 128000 messages, above the 20000/,
+      /a window of 192000 messages, above the 20000/,
     ],
     [
       'batches that never fill',
