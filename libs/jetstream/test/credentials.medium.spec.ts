@@ -2,10 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { nkeys } from '@nats-io/transport-node';
 import { CredentialsError, JetStreamConnection, type NatsCredentials } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DecentralizedUsers } from './decentralized-users.js';
 import { startNatsServer, type TestNatsServer } from './nats-server.js';
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
@@ -13,43 +14,6 @@ type KeyPair = ReturnType<typeof nkeys.createUser>;
 const seedOf = (pair: KeyPair) => Buffer.from(pair.getSeed()).toString();
 const nkeyUsers = (...pairs: KeyPair[]) =>
   `authorization { users: [ ${pairs.map((pair) => `{ nkey: ${pair.getPublicKey()} }`).join(', ')} ] }`;
-
-/** A claim as the operator mode of the server reads it. */
-function jwt(subject: KeyPair, issuer: KeyPair, nats: object): string {
-  const encode = (part: Uint8Array | object) =>
-    Buffer.from(part instanceof Uint8Array ? part : JSON.stringify(part)).toString('base64url');
-  const claim = {
-    iat: Math.floor(Date.now() / 1_000),
-    iss: issuer.getPublicKey(),
-    sub: subject.getPublicKey(),
-    name: 'test',
-    nats: { version: 2, ...nats },
-  };
-  const jti = createHash('sha256').update(JSON.stringify(claim)).digest('hex');
-  const signed = `${encode({ typ: 'JWT', alg: 'ed25519-nkey' })}.${encode({ ...claim, jti })}`;
-  return `${signed}.${encode(issuer.sign(Buffer.from(signed)))}`;
-}
-
-/** A server in operator mode, and the credentials of a user of its one account. */
-function operatorMode(): { config: string; creds: string } {
-  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
-  const unlimited = { subs: -1, data: -1, payload: -1, conn: -1, leaf: -1, imports: -1, exports: -1 };
-  const stored = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
-  const system = nkeys.createAccount();
-  const accountOf = (key: KeyPair, limits: object) =>
-    `${key.getPublicKey()}: "${jwt(key, operator, { type: 'account', limits: { ...unlimited, ...limits } })}"`;
-  // The server keeps JetStream out of the account it uses itself, which it needs one for.
-  const accounts = [accountOf(account, stored), accountOf(system, {})];
-  const config = `
-    operator: "${jwt(operator, operator, { type: 'operator' })}"
-    system_account: ${system.getPublicKey()}
-    resolver: MEMORY
-    resolver_preload: { ${accounts.join(', ')} }`;
-  const claim = { type: 'user', subs: -1, data: -1, payload: -1, pub: {}, sub: {} };
-  const creds = `-----BEGIN NATS USER JWT-----\n${jwt(user, account, claim)}\n------END NATS USER JWT------\n
------BEGIN USER NKEY SEED-----\n${seedOf(user)}\n------END USER NKEY SEED------\n`;
-  return { config, creds };
-}
 
 describe('a connection with credentials', () => {
   let directory: string;
@@ -95,9 +59,9 @@ describe('a connection with credentials', () => {
   });
 
   it('is let in with a JWT and its seed', async () => {
-    const { config, creds } = operatorMode();
-    await serve(config);
-    expect(await isLetIn({ creds: { file: await file(creds) } })).toBe(true);
+    const users = new DecentralizedUsers();
+    await serve(users.serverConfig);
+    expect(await isLetIn({ creds: { file: await file(users.credentials) } })).toBe(true);
   });
 
   it('is let in with a token', async () => {
