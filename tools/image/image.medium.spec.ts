@@ -61,11 +61,16 @@ describe('the image of an app', () => {
   });
 
   it('holds nothing that only development needs', () => {
-    const packages = new Set(files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]));
-    const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
-      devDependencies: Record<string, string>;
+    const held = new Set(files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]));
+    const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+      packages: Record<string, { dev?: boolean; devDependencies?: Record<string, string> }>;
     };
-    expect(Object.keys(devDependencies).filter((name) => packages.has(name))).toEqual([]);
+    // A package that production needs as well is not marked.
+    const development = Object.keys(packages['']?.devDependencies ?? {}).filter(
+      (name) => packages[`node_modules/${name}`]?.dev,
+    );
+    expect(development).toContain('jest');
+    expect(development.filter((name) => held.has(name))).toEqual([]);
     expect(files.filter((file) => /\.(spec\.js|d\.ts)$/.test(file) && file.startsWith('dist'))).toEqual([]);
   });
 

@@ -22,16 +22,24 @@ export interface DeliveryInfo {
  * @returns undefined when the reply subject is not that of a JetStream delivery
  */
 export function parseDeliveryInfo(reply: string | undefined, declaredAs?: string): DeliveryInfo | undefined {
-  const tokens = reply?.split('.') ?? [];
-  const isDelivery = tokens[0] === '$JS' && tokens[1] === 'ACK' && tokens.length >= 9;
-  return isDelivery ? new ReplySubject(tokens, tokens.length === 9 ? 2 : 4, declaredAs) : undefined;
+  if (!reply?.startsWith('$JS.ACK.')) return undefined;
+  const dots = dotsOf(reply);
+  return dots.length >= 8 ? new ReplySubject(reply, dots, dots.length === 8 ? 2 : 4, declaredAs) : undefined;
+}
+
+/** Where the dots are. Split, each message would leave nine strings behind, most of which nobody reads. */
+function dotsOf(subject: string): readonly number[] {
+  const dots: number[] = [];
+  for (let dot = subject.indexOf('.'); dot >= 0; dot = subject.indexOf('.', dot + 1)) dots.push(dot);
+  return dots;
 }
 
 class ReplySubject implements DeliveryInfo {
   readonly deliveryCount: number;
 
   constructor(
-    private readonly tokens: readonly string[],
+    private readonly reply: string,
+    private readonly dots: readonly number[],
     private readonly start: number,
     private readonly declaredAs: string | undefined,
   ) {
@@ -39,11 +47,11 @@ class ReplySubject implements DeliveryInfo {
   }
 
   get stream(): string {
-    return this.tokens[this.start] ?? '';
+    return this.token(0);
   }
 
   get consumer(): string {
-    return this.declaredAs ?? this.tokens[this.start + 1] ?? '';
+    return this.declaredAs ?? this.token(1);
   }
 
   get streamSequence(): number {
@@ -63,6 +71,11 @@ class ReplySubject implements DeliveryInfo {
   }
 
   private number(offset: number): number {
-    return Number(this.tokens[this.start + offset]);
+    return Number(this.token(offset));
+  }
+
+  private token(offset: number): string {
+    const index = this.start + offset;
+    return this.reply.slice((this.dots[index - 1] ?? -1) + 1, this.dots[index]);
   }
 }
