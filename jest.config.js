@@ -24,5 +24,9 @@ export default {
   },
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
   coverageProvider: 'v8',
-  testTimeout: 30_000,
+  // Tests wait about as long as they work.
+  maxWorkers: 2,
+  testSequencer: '<rootDir>/test/setup/whole-system-first.ts',
+  // For a machine that others keep busy too: who waits for a condition ends when it is met.
+  testTimeout: 120_000,
 };
