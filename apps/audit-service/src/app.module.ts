@@ -5,6 +5,7 @@ import { AuditLog } from './audit-log.js';
 import { AuditVerifier } from './audit-verifier.js';
 import { AuditController } from './audit.controller.js';
 import { ChainHeads } from './chain-heads.js';
+import { CompressedSegmentStore } from './compressed.segment-store.js';
 import type { Config } from './config.js';
 import { declaration } from './declaration.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
@@ -43,9 +44,11 @@ function segmentStore(config: Config): FactoryProvider<SegmentStore> {
     provide: SegmentStore,
     inject: [JetStreamConnection],
     useFactory: (connection: JetStreamConnection) =>
-      config.AUDIT_STORE === 's3'
-        ? new S3SegmentStore(s3Options(config))
-        : new NatsSegmentStore(connection, provisioning(config)),
+      new CompressedSegmentStore(
+        config.AUDIT_STORE === 's3'
+          ? new S3SegmentStore(s3Options(config))
+          : new NatsSegmentStore(connection, provisioning(config)),
+      ),
   };
 }
 

@@ -21,7 +21,8 @@ export class SegmentDto {
   @ApiProperty() id: number;
   @ApiProperty({ example: 'ORDERS' }) stream: string;
   @ApiProperty({ description: 'Number of the segment in the log of its stream, from 1.' }) number: number;
-  @ApiProperty({ description: 'Where the NDJSON object is in the object store.' }) object: string;
+  @ApiProperty({ description: 'Where the object is in the object store: NDJSON in Zstandard.' })
+  object: string;
   @ApiProperty({ description: 'Number of its first record in the log of its stream, from 1.' })
   firstRecord: number;
   @ApiProperty() records: number;

@@ -48,7 +48,7 @@ export class S3SegmentStore extends SegmentStore {
         Bucket: bucket,
         Key: name,
         Body: content,
-        ContentType: 'application/x-ndjson',
+        ContentType: 'application/zstd',
         ChecksumSHA256: createHash('sha256').update(content).digest('base64'),
         // Object Lock protects versions: without this a later write would hide the first under the same name.
         IfNoneMatch: '*',
