@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { waitFor } from '@slipstream/testing';
+import { SpanReceiver, waitFor } from '@slipstream/testing';
 import { randomUUID } from 'node:crypto';
 import { APPS } from '../../tools/stack/apps.ts';
 import { Journey } from './journey.ts';
-import { SpanReceiver } from './span-receiver.ts';
 
 /** Found nowhere by chance. */
 const CANARY = 'kanarienvogel';
@@ -94,9 +93,17 @@ describe('what the system writes', () => {
     );
     const { orderId } = (await accepted.json()) as { orderId: string };
     await journey.settled(orderId);
-    await waitFor('all spans', () =>
-      receiver.spans.some(({ name }) => name === 'publish audit.heads.ORDERS'),
-    );
+    const expected = ['POST /orders', 'publish audit.heads.ORDERS', 'publish payments.completed.v1'];
+    await waitFor('the spans of what came through and of what failed', () => {
+      const refused = receiver.spans.filter(({ name, isError }) => name.startsWith('process') && isError);
+      const names = new Set(receiver.spans.map(({ name }) => name));
+      return refused.length >= copies && expected.every((name) => names.has(name));
+    });
+    // What must not be written is there to be written.
+    expect(receiver.deliveries[0]?.headers.authorization).toBe(canary('collector'));
+    expect(
+      (await journey.deadLetters('ORDERS_DLQ')).filter(({ body }) => body.includes(CANARY)),
+    ).toHaveLength(9);
 
     const written = await everything();
     expect(Object.values(written).every((text) => text.length > 0)).toBe(true);

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { OrderLife } from '@slipstream/operations';
-import { uniqueName, waitFor } from '@slipstream/testing';
+import { SpanReceiver, uniqueName, waitFor, type ReceivedSpan } from '@slipstream/testing';
 import { spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { APPS } from '../../tools/stack/apps.ts';
 import { buildApps } from '../../tools/stack/build.ts';
 import { entryFileOf } from '../../tools/stack/units.ts';
 import { Journey } from './journey.ts';
-import { SpanReceiver, type ReceivedSpan } from './span-receiver.ts';
 
 const CREATED = 'process orders.created.*';
 /** What one order is made of from its created event on, whoever published it. */
@@ -252,6 +251,48 @@ describe('the trace of an order', () => {
         res: { status: 202 },
       },
     );
+  }, 120_000);
+
+  it('is what the exemplars of the histograms name', async () => {
+    const { traceId, traceparent } = startTrace();
+    const unsampled = startTrace();
+    await journey.settled(await post(unsampled.traceparent.replace(/01$/, '00')));
+    await journey.settled(await post(traceparent));
+    await receiver.wait(traceId, LIFE);
+    const exemplars = async (app: string) => {
+      const response = await journey.request(app, 'GET', '/metrics');
+      expect(response.headers.get('content-type')).toContain('application/openmetrics-text');
+      const text = await response.text();
+      expect(text).not.toContain(unsampled.traceId);
+      return [...text.matchAll(/^(\w+)_bucket\{(.*)\} \d+ # \{trace_id="([\da-f]{32})"\}/gm)].map(
+        ([, name = '', labels = '', id = '']) => ({ name, labels, id }),
+      );
+    };
+    const ofPayments = await exemplars('payment-service');
+    const ofOrders = await exemplars('order-service');
+    expect(ofPayments).toContainEqual({
+      name: 'jetstream_critical_time_seconds',
+      labels: expect.stringContaining('consumer="payment-orders"'),
+      id: traceId,
+    });
+    expect(ofOrders).toContainEqual({
+      name: 'http_server_request_duration_seconds',
+      labels: expect.stringContaining('route="/orders"'),
+      id: traceId,
+    });
+    const received = new Set(receiver.spans.map((span) => span.traceId));
+    const unknown = [...ofPayments, ...ofOrders].filter(({ id }) => !received.has(id));
+    expect(unknown).toEqual([]);
+  }, 120_000);
+
+  it('that its client does not want recorded is carried on and logged, and no span is made of it', async () => {
+    const { traceId, traceparent } = startTrace();
+    await journey.settled(await post(traceparent.replace(/01$/, '00')));
+    await waitFor('the lines of all consumers', async () => {
+      const lines = await logLines(traceId);
+      return lines.filter(({ msg }) => msg === 'delivery settled').length === 8;
+    });
+    expect(receiver.of(traceId)).toEqual([]);
   }, 120_000);
 
   describe('that the command line shows without a collector', () => {

@@ -10,6 +10,8 @@ export interface TraceIds {
   /** 32 and 16 hexadecimal digits. */
   readonly traceId: string;
   readonly spanId: string;
+  /** False when no collector hears of it. */
+  readonly isRecorded: boolean;
 }
 
 /** An error as logs and dead letters tell it: without credentials and without what the message holds. */

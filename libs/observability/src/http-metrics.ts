@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { OTHER_LABEL } from './bounded-labels.js';
-import { currentTraceId } from './current-trace.js';
 import { DURATION_BUCKETS_SECONDS, PlainHistogram, type HistogramCell } from './plain-histogram.js';
+import type { RequestTracing } from './tracing/request-tracing.js';
 
 type Label = 'method' | 'route' | 'status';
 
@@ -28,18 +28,24 @@ export function requestDurations(registry: Registry): PlainHistogram<Label> {
   );
 }
 
-/** Measures every request but probes and scrapes. What no route answers counts as one. */
-export function measureRequests(instance: FastifyInstance, durations: PlainHistogram<Label>): void {
+/**
+ * Measures every request but probes and scrapes. What no route answers counts as one.
+ * @param tracing absent while tracing is off
+ */
+export function measureRequests(
+  instance: FastifyInstance,
+  durations: PlainHistogram<Label>,
+  tracing?: RequestTracing,
+): void {
   const cells = new Map<string, HistogramCell<Label>>();
   instance.addHook('onRequest', (request, { raw: response }, done) => {
     const route = request.is404 ? UNMATCHED : (request.routeOptions.url ?? UNMATCHED);
     if (!UNMEASURED_ROUTES.test(route)) {
       const startedAt = performance.now();
-      const traceId = currentTraceId();
       response.on('close', () => {
         const status = response.writableEnded ? String(response.statusCode) : ABORTED;
         const cell = cellOf(durations, cells, { method: methodOf(request), route, status });
-        cell.observe((performance.now() - startedAt) / 1_000, traceId);
+        cell.observe((performance.now() - startedAt) / 1_000, tracing?.recordedTraceIdOf(request));
       });
     }
     done();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SettledDelivery } from '@slipstream/jetstream';
-import { Registry } from 'prom-client';
+import { Registry, type RegistryContentType } from 'prom-client';
 import { createLog } from './log.js';
 import { MessageObserver } from './message.observer.js';
 import { ServerMetrics } from './server-metrics.js';
@@ -62,7 +62,7 @@ describe('message observer', () => {
   it('writes what the transport tells of the error, and the ids of the trace', () => {
     const { lines, observer } = setup();
     const failure = { code: 'SKU', errorClass: 'StockError', message: 'no such SKU', stack: 'StockError: …' };
-    const trace = { traceId: 't-1', spanId: 's-1' };
+    const trace = { traceId: 't-1', spanId: 's-1', isRecorded: true };
     const error = new TypeError('never written, it may hold anything');
     observer.settled(delivery({ outcome: 'dead-lettered', error, failure, trace }));
     expect(lines[0]).toMatchObject({
@@ -83,6 +83,18 @@ describe('message observer', () => {
     const { lines, observer } = setup();
     observer.settled(delivery({ outcome }));
     expect(lines.map((line) => line['level'])).toEqual([level]);
+  });
+
+  it('names a trace as exemplar only when somebody can look it up', async () => {
+    const { registry, observer } = setup('silent');
+    const trace = (traceId: string, isRecorded: boolean) => ({ traceId, spanId: 's', isRecorded });
+    observer.settled(delivery({ trace: trace('recorded', true) }));
+    observer.settled(delivery({ trace: trace('unsampled', false) }));
+    const openMetrics = registry as Registry<RegistryContentType>;
+    openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    const text = await registry.metrics();
+    expect(text).toMatch(/jetstream_handler_duration_seconds_bucket.* 2 # \{trace_id="recorded"\} 0\.0012/);
+    expect(text).not.toContain('unsampled');
   });
 
   it('writes nothing below the level of the log, yet counts', async () => {

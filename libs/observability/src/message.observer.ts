@@ -43,7 +43,8 @@ export class MessageObserver implements TransportObserver, OnApplicationShutdown
 
   settled(delivery: SettledDelivery): void {
     const channel = this.channelOf(delivery.stream, delivery.consumer);
-    this.metrics.countSettled(channel.meter, delivery, delivery.trace?.traceId);
+    const { trace } = delivery;
+    this.metrics.countSettled(channel.meter, delivery, trace?.isRecorded ? trace.traceId : undefined);
     const level = LEVEL_OF[delivery.outcome];
     if (channel.log.isLevelEnabled(level)) {
       channel.log[level](fieldsOf(delivery), DELIVERY_MESSAGE);

@@ -68,8 +68,9 @@ export class ObservabilityModule implements NestModule {
   configure(): void {
     if (this.host.httpAdapter?.getType() === 'fastify') {
       const instance = this.host.httpAdapter.getInstance<FastifyInstance>();
-      logRequests(instance, this.log, this.tracing.isOn ? new RequestTracing(instance) : undefined);
-      measureRequests(instance, requestDurations(register));
+      const tracing = this.tracing.isOn ? new RequestTracing(instance) : undefined;
+      logRequests(instance, this.log, tracing);
+      measureRequests(instance, requestDurations(register), tracing);
     }
   }
 }

@@ -9,4 +9,4 @@ export {
 export { contextFor, runTogether, type Member } from './shared-work.js';
 export { startTracedBy, takeTraceId } from './derived-trace-id.js';
 export { tracerOf } from './tracer.js';
-export { UnrecordedTrace } from './unrecorded-trace.js';
+export { heedParents, UnrecordedTrace } from './unrecorded-trace.js';

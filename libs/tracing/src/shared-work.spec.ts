@@ -6,7 +6,7 @@ import { contextOf, extractContext, headersOf, isRecorded } from './carried-cont
 import { startTracedBy, takeTraceId } from './derived-trace-id.js';
 import { contextFor, runTogether, type Member } from './shared-work.js';
 import { tracerOf } from './tracer.js';
-import { UnrecordedTrace } from './unrecorded-trace.js';
+import { heedParents, UnrecordedTrace } from './unrecorded-trace.js';
 
 const exporter = new InMemorySpanExporter();
 const sdk = new NodeSDK({
@@ -60,6 +60,13 @@ describe('a trace that nobody records', () => {
       expect(UnrecordedTrace.read(text)).toBeUndefined();
     },
   );
+
+  it('is none where the sampler does not ask whoever began it', () => {
+    heedParents(false);
+    expect(UnrecordedTrace.read(traceparent('00'))).toBeUndefined();
+    heedParents(true);
+    expect(UnrecordedTrace.read(traceparent('00'))).toBeDefined();
+  });
 });
 
 describe('work that is shared', () => {

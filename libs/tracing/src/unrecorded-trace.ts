@@ -5,6 +5,13 @@ const LENGTH = 55;
 const DASH = 45;
 const ZERO = 48;
 
+let areParentsHeeded = true;
+
+/** Samplers that are not based on parents, such as `always_on`, record what whoever began the trace did not want recorded. */
+export function heedParents(isHeeded: boolean): void {
+  areParentsHeeded = isHeeded;
+}
+
 /**
  * A trace that nobody records, because whoever began it has decided so, as the context that is carried on. Nearly all are
  * like that, so the context is made when somebody asks it for something.
@@ -16,7 +23,7 @@ export class UnrecordedTrace implements Context {
 
   /** @returns undefined for what may be recorded, and for what is no `traceparent` */
   static read(traceparent: string | undefined): UnrecordedTrace | undefined {
-    return traceparent !== undefined && isUnsampled(traceparent)
+    return traceparent !== undefined && areParentsHeeded && isUnsampled(traceparent)
       ? new UnrecordedTrace(traceparent)
       : undefined;
   }
@@ -31,6 +38,10 @@ export class UnrecordedTrace implements Context {
 
   get context(): Context {
     return this;
+  }
+
+  get isRecorded(): boolean {
+    return false;
   }
 
   getValue(key: symbol): unknown {

@@ -53,9 +53,9 @@ export class DeliveryTracing {
       : startTracedBy(traceIdOf(attempt.info), () => this.start(attempt));
     const { traceId, spanId } = span.spanContext();
     const context = contextOf(span, parent ?? ROOT_CONTEXT);
-    if (!span.isRecording()) return { traceId, spanId, context };
+    if (!span.isRecording()) return { traceId, spanId, context, isRecorded: false };
     this.describe(span, attempt);
-    return { traceId, spanId, context, span };
+    return { traceId, spanId, context, span, isRecorded: true };
   }
 
   /** Runs the handler of a batch, which belongs to the traces of all its messages. */
@@ -132,7 +132,7 @@ class BatchMember implements Member {
     private readonly attempt: Attempt,
     private readonly traced: DeliveryTrace,
   ) {
-    this.isRecorded = traced.span !== undefined;
+    this.isRecorded = traced.isRecorded;
   }
 
   get context(): Context {

@@ -52,6 +52,11 @@ export class RequestTracing {
     span.end();
   }
 
+  /** Id of the trace a request is recorded in, for exemplars. */
+  recordedTraceIdOf(request: TracedRequest): string | undefined {
+    return request[SPAN]?.spanContext().traceId;
+  }
+
   /** The trace of a request, for its log line. */
   contextOf(request: TracedRequest): Context | undefined {
     return request[CONTEXT];

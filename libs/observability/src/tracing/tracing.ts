@@ -1,15 +1,15 @@
 import { diag, DiagLogLevel } from '@opentelemetry/api';
+import { heedParents } from '@slipstream/tracing';
 import type { Logger } from 'pino';
 import { Complaints } from './complaints.js';
+import { assertTracingVariables, isDisabled, isParentBased, type TracingEnvironment } from './environment.js';
 
-/** Variables that decide whether there are traces; the SDK reads the others that OpenTelemetry defines. */
-export interface TracingEnvironment {
-  readonly OTEL_SDK_DISABLED?: string | undefined;
-  readonly OTEL_TRACES_EXPORTER?: string | undefined;
-  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
-  readonly OTEL_EXPORTER_OTLP_TRACES_ENDPOINT?: string | undefined;
-  readonly OTEL_SERVICE_NAME?: string | undefined;
-}
+/** Either says where traces go. */
+const DESTINATIONS = [
+  'OTEL_TRACES_EXPORTER',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+];
 
 /** A collector that does not answer must not hold up the end of the process. */
 const FLUSH_MS = 3_000;
@@ -36,11 +36,7 @@ export class Tracing {
  * default would have every process complain every few seconds that no collector listens on this machine.
  */
 export function isTracingWanted(env: TracingEnvironment): boolean {
-  if (env.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return false;
-  const { OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = env;
-  return [OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT].some(
-    Boolean,
-  );
+  return !isDisabled(env) && DESTINATIONS.some((name) => env[name]?.trim());
 }
 
 /** The API knows one SDK in a process. */
@@ -49,14 +45,16 @@ let started: Promise<Tracing> | undefined;
 /**
  * Sets up OpenTelemetry as its variables say, if they ask for it: OTLP over HTTP, unless `OTEL_TRACES_EXPORTER` names
  * `zipkin` or `console`, or `none` for ids in logs and headers without any export. Nothing of the SDK is loaded otherwise.
+ * @throws TracingEnvironmentError when a variable is not valid
  */
-export function startTracing(
+export async function startTracing(
   service: string,
   log: Logger,
   env: TracingEnvironment = process.env,
 ): Promise<Tracing> {
-  if (!isTracingWanted(env)) return Promise.resolve(new Tracing(false));
-  started ??= start(env.OTEL_SERVICE_NAME || service, log);
+  if (!isTracingWanted(env)) return new Tracing(false);
+  assertTracingVariables(env);
+  started ??= start(env['OTEL_SERVICE_NAME'] || service, log);
   return started;
 }
 
@@ -75,6 +73,7 @@ async function start(serviceName: string, log: Logger): Promise<Tracing> {
   };
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   sdk.start();
+  heedParents(isParentBased(process.env));
   const { traceOutgoingRequests } = await import('./outgoing-requests.js');
   traceOutgoingRequests();
   return new Tracing(true, () => sdk.shutdown());

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+
+const EXPORTERS = ['otlp', 'zipkin', 'console', 'none'] as const;
+const PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
+const PROPAGATORS = ['tracecontext', 'baggage', 'b3', 'b3multi', 'none'] as const;
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+
+const oneOf = (names: readonly string[]) =>
+  z.string().refine((name) => names.includes(name), `is none of ${names.join(', ')}`);
+const listOf = (names: readonly string[]) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .refine((list) => list.every((name) => names.includes(name)), `names others than ${names.join(', ')}`)
+    .refine((list) => list.length === 1 || !list.includes('none'), 'has "none" beside others');
+const number = (least: number, most: number, what: string) =>
+  z.string().refine((text) => Number(text) >= least && Number(text) <= most, `is no ${what}`);
+const milliseconds = number(1, 3_600_000, 'number of milliseconds from 1 to an hour');
+const count = number(1, 1_000_000, 'number from 1 to a million');
+const httpUrl = z
+  .string()
+  .refine(
+    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''),
+    'is no URL that begins with http:// or https://',
+  );
+const pairs = z
+  .string()
+  .regex(/^\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*,?\s*$/, 'is not of the form name=value,name=value');
+
+/** The variables of OpenTelemetry that decide about traces. */
+const schema = z.object({
+  OTEL_SDK_DISABLED: z.string().regex(/^\s*(true|false)\s*$/i, 'is neither true nor false'),
+  OTEL_TRACES_EXPORTER: listOf(EXPORTERS),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl,
+  OTEL_EXPORTER_OTLP_PROTOCOL: oneOf(PROTOCOLS),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: oneOf(PROTOCOLS),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs,
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: pairs,
+  OTEL_EXPORTER_OTLP_TIMEOUT: milliseconds,
+  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: milliseconds,
+  OTEL_EXPORTER_ZIPKIN_ENDPOINT: httpUrl,
+  OTEL_TRACES_SAMPLER: oneOf(SAMPLERS),
+  OTEL_TRACES_SAMPLER_ARG: number(0, 1, 'number from 0 to 1'),
+  OTEL_PROPAGATORS: listOf(PROPAGATORS),
+  OTEL_RESOURCE_ATTRIBUTES: pairs,
+  OTEL_BSP_SCHEDULE_DELAY: milliseconds,
+  OTEL_BSP_EXPORT_TIMEOUT: milliseconds,
+  OTEL_BSP_MAX_QUEUE_SIZE: count,
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: count,
+});
+
+/** As in `process.env`; a blank variable counts as unset, as in the specification. */
+export type TracingEnvironment = Readonly<Record<string, string | undefined>>;
+
+/** A variable of OpenTelemetry is not valid. `message` names each that is not and why, on one line and without its value. */
+export class TracingEnvironmentError extends Error {
+  override readonly name = 'TracingEnvironmentError';
+  readonly code = 'ENVIRONMENT_INVALID';
+}
+
+/**
+ * True when tracing is off whatever else is set.
+ * @throws TracingEnvironmentError when that cannot be told
+ */
+export function isDisabled({ OTEL_SDK_DISABLED }: TracingEnvironment): boolean {
+  assertTracingVariables({ OTEL_SDK_DISABLED });
+  return OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true';
+}
+
+/** False when whether a span is recorded does not depend on what its parent says. */
+export function isParentBased({ OTEL_TRACES_SAMPLER }: TracingEnvironment): boolean {
+  return OTEL_TRACES_SAMPLER !== 'always_on' && OTEL_TRACES_SAMPLER !== 'traceidratio';
+}
+
+/**
+ * Refuses what the SDK would replace by a default, with a complaint that nobody reads: all traces where one in a hundred was
+ * meant, or none.
+ * @throws TracingEnvironmentError
+ */
+export function assertTracingVariables(env: TracingEnvironment): void {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
+  const { error } = schema.partial().safeParse(given);
+  if (!error) return;
+  throw new TracingEnvironmentError(
+    error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '),
+  );
+}
