@@ -61,6 +61,18 @@ describe('a trace that nobody records', () => {
     },
   );
 
+  it.each([
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-00`,
+    `00-${TRACE}-${'0'.repeat(16)}-00`,
+    `00-${TRACE.toUpperCase()}-b7ad6b7169203331-00`,
+    `00-${TRACE}_b7ad6b7169203331-00`,
+  ])('is no trace to whoever asks when its ids are not valid: %s', (text) => {
+    const unrecorded = UnrecordedTrace.read(text);
+    expect(unrecorded).toMatchObject({ traceId: '0'.repeat(32), spanId: '0'.repeat(16), isRecorded: false });
+    expect(unrecorded && headersOf(unrecorded)).toEqual({});
+    expect(unrecorded && trace.getSpanContext(unrecorded)).toBeUndefined();
+  });
+
   it('is none where the sampler does not ask whoever began it', () => {
     heedParents(false);
     expect(UnrecordedTrace.read(traceparent('00'))).toBeUndefined();

@@ -1,9 +1,15 @@
-import { ROOT_CONTEXT, trace, TraceFlags, type Context } from '@opentelemetry/api';
+import {
+  INVALID_SPANID,
+  INVALID_TRACEID,
+  ROOT_CONTEXT,
+  trace,
+  TraceFlags,
+  type Context,
+} from '@opentelemetry/api';
 
 /** As in W3C Trace Context, version 00: `00-<trace id>-<span id>-<flags>`. */
 const LENGTH = 55;
-const DASH = 45;
-const ZERO = 48;
+const VALID = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-00$/;
 
 let areParentsHeeded = true;
 
@@ -14,14 +20,18 @@ export function heedParents(isHeeded: boolean): void {
 
 /**
  * A trace that nobody records, because whoever began it has decided so, as the context that is carried on. Nearly all are
- * like that, so the context is made when somebody asks it for something.
+ * like that, and each message has one, so what is in it is looked at when somebody asks.
  */
 export class UnrecordedTrace implements Context {
   private carried: Context | undefined;
+  private validity: boolean | undefined;
 
   private constructor(private readonly traceparent: string) {}
 
-  /** @returns undefined for what may be recorded, and for what is no `traceparent` */
+  /**
+   * @returns undefined for what may be recorded, and for what has not the form of a `traceparent`. One whose ids are not
+   * valid is no trace to whoever asks: the context is empty, and the ids are OpenTelemetry's invalid ones.
+   */
   static read(traceparent: string | undefined): UnrecordedTrace | undefined {
     return traceparent !== undefined && areParentsHeeded && isUnsampled(traceparent)
       ? new UnrecordedTrace(traceparent)
@@ -29,11 +39,11 @@ export class UnrecordedTrace implements Context {
   }
 
   get traceId(): string {
-    return this.traceparent.slice(3, 35);
+    return this.isValid ? this.traceparent.slice(3, 35) : INVALID_TRACEID;
   }
 
   get spanId(): string {
-    return this.traceparent.slice(36, 52);
+    return this.isValid ? this.traceparent.slice(36, 52) : INVALID_SPANID;
   }
 
   get context(): Context {
@@ -56,34 +66,28 @@ export class UnrecordedTrace implements Context {
     return this.resolve().deleteValue(key);
   }
 
+  private get isValid(): boolean {
+    this.validity ??= VALID.test(this.traceparent);
+    return this.validity;
+  }
+
   private resolve(): Context {
+    this.carried ??= this.isValid ? this.carriedOn() : ROOT_CONTEXT;
+    return this.carried;
+  }
+
+  private carriedOn(): Context {
     const { traceId, spanId } = this;
-    this.carried ??= trace.setSpanContext(ROOT_CONTEXT, {
+    return trace.setSpanContext(ROOT_CONTEXT, {
       traceId,
       spanId,
       traceFlags: TraceFlags.NONE,
       isRemote: true,
     });
-    return this.carried;
   }
 }
 
-/** A regular expression for all of it takes several times as long, which every message would pay. */
+/** The form alone: to look at every character would take ten times as long. */
 function isUnsampled(text: string): boolean {
-  if (text.length !== LENGTH || text.charCodeAt(LENGTH - 1) !== ZERO || text.charCodeAt(LENGTH - 2) !== ZERO)
-    return false;
-  if (!text.startsWith('00-') || text.charCodeAt(35) !== DASH || text.charCodeAt(52) !== DASH) return false;
-  return isId(text, 3, 35) && isId(text, 36, 52);
-}
-
-/** Hexadecimal digits in lower case, of which one at least is not 0. */
-function isId(text: string, from: number, to: number): boolean {
-  let isZero = true;
-  for (let index = from; index < to; index++) {
-    const code = text.charCodeAt(index);
-    const isDigit = (code >= ZERO && code <= ZERO + 9) || (code >= 97 && code <= 102);
-    if (!isDigit) return false;
-    if (code !== ZERO) isZero = false;
-  }
-  return !isZero;
+  return text.length === LENGTH && text.endsWith('-00') && text.startsWith('00-');
 }

@@ -149,8 +149,8 @@ class BatchMember implements Member {
 function unrecordedTrace(headers: MsgHdrs): UnrecordedTrace | undefined {
   // The client's own lookup makes an array of all names each time.
   const values = (headers as MsgHdrsImpl).headers;
-  if (values.has('baggage') || values.has('tracestate')) return undefined;
-  return UnrecordedTrace.read(values.get('traceparent')?.[0]);
+  const unrecorded = UnrecordedTrace.read(values.get('traceparent')?.[0]);
+  return unrecorded && (values.has('baggage') || values.has('tracestate')) ? undefined : unrecorded;
 }
 
 function traceIdOf({ stream, streamSequence, timestampMs }: DeliveryInfo): string {

@@ -2,6 +2,7 @@ import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelem
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { NoopSpanProcessor, RandomIdGenerator, type IdGenerator } from '@opentelemetry/sdk-trace';
 import { takeTraceId } from '@slipstream/tracing';
+import { FrugalContextManager } from './context-manager.js';
 
 /** Reads exporters, sampler, limits and propagators from the variables of OpenTelemetry. Traces only. */
 export function createSdk(serviceName: string): NodeSDK {
@@ -9,6 +10,7 @@ export function createSdk(serviceName: string): NodeSDK {
   return new NodeSDK({
     serviceName,
     idGenerator: new DerivedIdGenerator(),
+    contextManager: new FrugalContextManager(),
     // Not the detector of the process: its command line may hold a secret.
     resourceDetectors: [serviceInstanceIdDetector, hostDetector, envDetector],
     metricReaders: [],
