@@ -18,6 +18,8 @@ describe('what the system writes', () => {
     const env = {
       ...receiver.environment,
       LOG_LEVEL: 'debug',
+      // Files are no terminal: lines for people would be no JSON.
+      LOG_PRETTY: '1',
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=${canary('collector')}`,
       STRIPE_API_KEY: canary('stripe'),
       S3_SECRET_ACCESS_KEY: canary('s3'),

@@ -1,4 +1,4 @@
-import { SpanKind, trace, type Context } from '@opentelemetry/api';
+import { propagation, SpanKind, trace, type Context } from '@opentelemetry/api';
 import { contextFor, contextOf, headersOf, isRecorded, tracerOf } from '@slipstream/tracing';
 import type { OutboxMessage } from './outbox.js';
 
@@ -16,9 +16,11 @@ export function createTraced(message: OutboxMessage): OutboxMessage {
     : message;
 }
 
-/** Without a trace around it a message begins one of its own. */
+/** Without a trace around it a message begins one of its own, if contexts are carried on at all. */
 function mustRecord(parent: Context): boolean {
-  return isRecorded(parent) || trace.getSpanContext(parent) === undefined;
+  return (
+    isRecorded(parent) || (trace.getSpanContext(parent) === undefined && propagation.fields().length > 0)
+  );
 }
 
 function spanOf({ subject, messageId, aggregateId }: OutboxMessage, parent: Context): Context {
