@@ -54,10 +54,13 @@ export function createLog(
   return log;
 }
 
-/** What every line says about when it was written: during which request, in which trace. */
-function surroundings(): object {
-  const request = currentRequest();
-  const trace = traceFields();
+/**
+ * What every line says about when it was written: during which request, in which trace. Lines of deliveries and requests,
+ * which are nearly all, say it themselves.
+ */
+function surroundings(fields: object): object {
+  const request = 'req' in fields ? undefined : currentRequest();
+  const trace = 'trace_id' in fields ? undefined : traceFields();
   return request || trace ? { ...request, ...trace } : NOTHING;
 }
 
