@@ -128,6 +128,14 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
     expect(receiver.of(request?.traceId ?? '')).toHaveLength(2);
   });
 
+  it('link all that a batch worked on', async () => {
+    await run({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }, () => {
+      const links = Array.from({ length: 500 }, () => ({ context: LINKED }));
+      trace.getTracer('test').startSpan('process batch', { links }).end();
+    });
+    expect(byName(receiver.spans, 'process batch')?.links).toHaveLength(500);
+  });
+
   it('say which service they are of, and what else the variables tell', async () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
     await run({ ...env, OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=production' }, recordRequest);

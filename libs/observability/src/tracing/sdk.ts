@@ -4,6 +4,9 @@ import { NoopSpanProcessor, RandomIdGenerator, type IdGenerator } from '@opentel
 import { takeTraceId } from '@slipstream/tracing';
 import { FrugalContextManager } from './context-manager.js';
 
+/** The span of a batch links all its members; OpenTelemetry's own limit is 128. */
+const MOST_LINKS = 1_000;
+
 /** Reads exporters, sampler, limits and propagators from the variables of OpenTelemetry. Traces only. */
 export function createSdk(serviceName: string): NodeSDK {
   const isExported = process.env['OTEL_TRACES_EXPORTER']?.trim() !== 'none';
@@ -13,6 +16,7 @@ export function createSdk(serviceName: string): NodeSDK {
     contextManager: new FrugalContextManager(),
     // Not the detector of the process: its command line may hold a secret.
     resourceDetectors: [serviceInstanceIdDetector, hostDetector, envDetector],
+    ...(!process.env['OTEL_SPAN_LINK_COUNT_LIMIT'] && { spanLimits: { linkCountLimit: MOST_LINKS } }),
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [],
