@@ -123,9 +123,9 @@ async function prepareMessages(environment: BenchEnvironment, on: NodeJS.Process
 async function traceThisProcess(on: NodeJS.ProcessEnv): Promise<() => Promise<void>> {
   const names = Object.keys(on);
   Object.assign(process.env, on);
-  const tracing = await startTracing('bench', createLog('bench', { LOG_LEVEL: 'warn' }));
+  const traces = await startTracing('bench', createLog('bench', { LOG_LEVEL: 'warn' }));
   for (const name of names) delete process.env[name];
-  return () => tracing.onApplicationShutdown();
+  return () => traces.onApplicationShutdown();
 }
 
 const codec: MessageCodec = {
