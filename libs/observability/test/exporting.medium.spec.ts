@@ -174,12 +174,13 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
     });
   });
 
-  it('are not, though they have ids to be carried on, with the exporter none', async () => {
+  it('are not even recorded, though they have ids to be carried on, with the exporter none', async () => {
     const env = { OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
     await run(env, () => {
       const span = trace.getTracer('test').startSpan('alone');
+      expect(span.isRecording()).toBe(false);
       expect(headersOf(contextOf(span))).toEqual({
-        traceparent: expect.stringMatching(/^00-[\da-f]{32}-[\da-f]{16}-01$/),
+        traceparent: expect.stringMatching(/^00-[\da-f]{32}-[\da-f]{16}-00$/),
       });
       span.end();
     });

@@ -1,6 +1,11 @@
 import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { NoopSpanProcessor, RandomIdGenerator, type IdGenerator } from '@opentelemetry/sdk-trace';
+import {
+  AlwaysOffSampler,
+  NoopSpanProcessor,
+  RandomIdGenerator,
+  type IdGenerator,
+} from '@opentelemetry/sdk-trace';
 import { takeTraceId } from '@slipstream/tracing';
 import { FrugalContextManager } from './context-manager.js';
 
@@ -20,8 +25,8 @@ export function createSdk(serviceName: string): NodeSDK {
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [],
-    // Without a processor the SDK would make no ids either.
-    ...(!isExported && { spanProcessors: [new NoopSpanProcessor()] }),
+    // Without a processor the SDK would make no ids either. What goes nowhere is not recorded: that costs a third of a service.
+    ...(!isExported && { spanProcessors: [new NoopSpanProcessor()], sampler: new AlwaysOffSampler() }),
   });
 }
 

@@ -44,7 +44,7 @@ let started: Promise<Tracing> | undefined;
 
 /**
  * Sets up OpenTelemetry as its variables say, if they ask for it: OTLP over HTTP, unless `OTEL_TRACES_EXPORTER` names
- * `zipkin` or `console`, or `none` for ids in logs and headers without any export. Nothing of the SDK is loaded otherwise.
+ * `zipkin` or `console`, or `none` for ids in logs and headers that nobody records. Nothing of the SDK is loaded otherwise.
  * @throws TracingEnvironmentError when a variable is not valid
  */
 export async function startTracing(
