@@ -2,6 +2,7 @@ import { jetstreamManager, type JetStreamManager, type StreamConfig } from '@nat
 import {
   JetStreamConnection,
   JetStreamPublisher,
+  PublishError,
   type OutgoingMessage,
   type PublishedMessage,
 } from '@slipstream/jetstream';
@@ -19,6 +20,10 @@ export interface PublishScene {
   readonly root: string;
   addStream(config?: Partial<StreamConfig>): Promise<string>;
   message(suffix: string, fields?: Partial<OutgoingMessage>): OutgoingMessage;
+  /** The error that publishing the message ends with. */
+  failure(message: OutgoingMessage): Promise<PublishError>;
+  /** Answers in place of a stream, the last answer again and again; returns the message ids it saw. */
+  answerWith(answers: readonly object[]): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -49,6 +54,23 @@ export async function openPublishScene(servers = natsUrl()): Promise<PublishScen
       data: Buffer.from(JSON.stringify(suffix)),
       ...fields,
     }),
+    failure: async (message) => {
+      const error: unknown = await publisher.publish(message).catch((thrown: unknown) => thrown);
+      if (error instanceof PublishError) return error;
+      throw new Error(`expected a PublishError, got ${String(error)}`);
+    },
+    answerWith: async (answers) => {
+      const ids: string[] = [];
+      bystander.nc.subscribe(`${root}.>`, {
+        callback: (_, message) => {
+          const answer = answers[Math.min(ids.length, answers.length - 1)];
+          ids.push(message.headers?.get('Nats-Msg-Id') ?? '');
+          message.respond(JSON.stringify(answer));
+        },
+      });
+      await bystander.nc.flush();
+      return ids;
+    },
     close: async () => {
       await connection.onApplicationShutdown();
       await bystander.close();
