@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   DuplicateInProgressError,
   InsufficientResourcesError,
@@ -15,7 +15,7 @@ import {
   WrongLastSequenceError,
 } from '@slipstream/jetstream';
 import { startNatsServer } from './nats-server.js';
-import { openPublishScene, type PublishScene } from './publish-harness.js';
+import { openPublishScene, stopClock, type PublishScene } from './publish-harness.js';
 
 describe('publish', () => {
   let scene: PublishScene;
@@ -25,6 +25,7 @@ describe('publish', () => {
   });
 
   afterEach(async () => {
+    jest.useRealTimers();
     await scene.close();
   });
 
@@ -65,14 +66,21 @@ describe('publish', () => {
 
     it('includes an answer that never came', async () => {
       const ids: string[] = [];
+      const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
       scene.bystander.nc.subscribe(`${scene.root}.a`, {
         callback: (_, message) => {
+          arrive();
           ids.push(message.headers?.get('Nats-Msg-Id') ?? '');
           if (ids.length > 1) message.respond('{"stream":"S","seq":1,"duplicate":true}');
         },
       });
       await scene.bystander.nc.flush();
-      expect(await scene.publisher.publish(scene.message('a'))).toMatchObject({ duplicate: true });
+      stopClock();
+      const storing = scene.publisher.publish(scene.message('a'));
+      await arrived;
+      // The time-out, and then the pause before the next attempt.
+      for (const ms of [5_000, 1_000]) await jest.advanceTimersByTimeAsync(ms);
+      expect(await storing).toMatchObject({ duplicate: true });
       expect(ids[0]).toBe(ids[1]);
     });
 

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { jetstreamManager, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import {
   JetStreamConnection,
@@ -25,6 +26,11 @@ export interface PublishScene {
   /** Answers in place of a stream, the last answer again and again; returns the message ids it saw. */
   answerWith(answers: readonly object[]): Promise<string[]>;
   close(): Promise<void>;
+}
+
+/** Time passes no more unless Jest advances its timers; bytes still move. */
+export function stopClock(): void {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
 }
 
 export async function openPublishScene(servers = natsUrl()): Promise<PublishScene> {
