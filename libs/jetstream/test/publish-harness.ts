@@ -33,6 +33,11 @@ export function stopClock(): void {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
 }
 
+/** Nothing that is measured by the clock of the process times out any more; timers still run. */
+export function freezeClock(): void {
+  jest.spyOn(performance, 'now').mockReturnValue(performance.now());
+}
+
 export async function openPublishScene(servers = natsUrl()): Promise<PublishScene> {
   const connection = await JetStreamConnection.open({ servers }, 1);
   const published: PublishedMessage[] = [];
