@@ -9,7 +9,7 @@ import {
   type HandlerOptions,
 } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as work } from 'node:timers/promises';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 
 const PARTITIONS = 4;
@@ -21,6 +21,7 @@ interface Run {
   readonly app: number;
 }
 
+// Handlers work(): it takes time, in which others would overtake them if nothing kept the order.
 describe('a handler with orderBy', () => {
   let stream: TestStream;
   let durable: string;
@@ -110,7 +111,7 @@ describe('a handler with orderBy', () => {
     let most = 0;
     handle = async ({ n, attempt }) => {
       most = Math.max(most, ++running);
-      await sleep(Math.random() * 4);
+      await work(Math.random() * 4);
       running--;
       if (n % 3 === 0 && attempt < 3) throw new Error('not yet');
     };
@@ -164,7 +165,7 @@ describe('a handler with orderBy', () => {
   });
 
   it('shares the partitions among processes, in order while they come and go', async () => {
-    handle = () => sleep(Math.random() * 3);
+    handle = () => work(Math.random() * 3);
     await start();
     await publish(40, 3);
     await waitFor('the first process to work', () => ends.length > 10);
@@ -187,7 +188,7 @@ describe('a handler with orderBy', () => {
   });
 
   it('starts again where it stopped when the connection is cut, in order', async () => {
-    handle = () => sleep(2);
+    handle = () => work(2);
     const { app } = await start();
     await publish(8, 40);
     for (const done of [40, 100, 180]) {
@@ -213,7 +214,7 @@ describe('a handler with orderBy', () => {
   });
 
   it('gives everything back when paused and goes on in order when resumed', async () => {
-    handle = () => sleep(2);
+    handle = () => work(2);
     const { server } = await start({ concurrency: 4 });
     await publish(6, 20);
     await waitFor('some work', () => ends.length > 20);
@@ -241,7 +242,7 @@ describe('a handler with orderBy', () => {
           await apps.at(-1)?.app.get(JetStreamConnection).nc.close();
           await new Promise(() => undefined);
         }
-        await sleep(20);
+        await work(20);
       } finally {
         running--;
       }
