@@ -87,11 +87,11 @@ describe('order per key', () => {
       const random = randomOf(seed);
       start();
       start();
-      await waitFor('the consumers', () => bystander.consumer(stream.name, `${durable}-p0`), 30_000);
+      await waitFor('the consumers', () => bystander.consumer(stream.name, `${durable}-p0`));
       const published = publish(random);
       for (const share of [0.1, 0.25, 0.4, 0.6]) {
         const enough = Math.ceil(share * KEYS * EACH + random() * 50);
-        await waitFor('some work', async () => (await handled()) >= enough, 60_000);
+        await waitFor('some work', async () => (await handled()) >= enough);
         const busy = (await entries()).at(-1)?.pid;
         const victim = running.find(({ pid }) => String(pid) === busy);
         running = running.filter((other) => other !== victim);

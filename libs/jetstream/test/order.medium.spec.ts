@@ -171,18 +171,14 @@ describe('a handler with orderBy', () => {
     await waitFor('the first process to work', () => ends.length > 10);
     await start();
     let each = 3;
-    await waitFor(
-      'both to work',
-      async () => {
-        await publish(40, 1, ++each);
-        return new Set(ends.slice(-40).map(({ app }) => app)).size === 2;
-      },
-      20_000,
-    );
+    await waitFor('both to work', async () => {
+      await publish(40, 1, ++each);
+      return new Set(ends.slice(-40).map(({ app }) => app)).size === 2;
+    });
     await apps[0]?.app.close();
     await publish(40, 2, each + 1);
     each += 2;
-    await waitFor('every message', () => ends.length === 40 * each, 20_000);
+    await waitFor('every message', () => ends.length === 40 * each);
     expect(order(ends)).toEqual(expected(40, each));
     expect(new Set(ends.slice(-40).map(({ app }) => app))).toEqual(new Set([1]));
   });
@@ -195,8 +191,8 @@ describe('a handler with orderBy', () => {
       await waitFor('some work', () => ends.length > done);
       await app.get(JetStreamConnection).nc.reconnect();
     }
-    await waitFor('every message', () => ends.length >= 320, 20_000);
-    await waitFor('the acks', isAllSettled, 20_000);
+    await waitFor('every message', () => ends.length >= 320);
+    await waitFor('the acks', isAllSettled);
     expect(order(ends)).toEqual(expected(8, 40));
   });
 
@@ -209,7 +205,7 @@ describe('a handler with orderBy', () => {
     }
     await publish(4, 1, 2);
     // A new durable begins with the stream.
-    await waitFor('the later', () => ends.filter(({ n }) => n === 2).length === 4, 20_000);
+    await waitFor('the later', () => ends.filter(({ n }) => n === 2).length === 4);
     for (const numbers of Object.values(order(ends))) expect(numbers).toEqual([1, 1, 2]);
   });
 
@@ -250,12 +246,12 @@ describe('a handler with orderBy', () => {
     for (let life = 1; life <= 3; life++) {
       await start({ ackWaitMs: 600, timeoutMs: 500, maxDeliver: 3 });
       if (life === 1) await publish(1, 1);
-      await waitFor(`start ${life}`, () => starts.length >= life, 20_000);
+      await waitFor(`start ${life}`, () => starts.length >= life);
       if (life === 3) break;
       running = 0;
     }
     await publish(6, 3, 2);
-    await waitFor('every message', () => ends.length === 19, 20_000);
+    await waitFor('every message', () => ends.length === 19);
     expect(besides).toEqual([1]);
   });
 });

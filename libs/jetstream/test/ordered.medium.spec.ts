@@ -89,7 +89,7 @@ describe('delivery in order', () => {
     await scene.bystander.updateStream(`${scene.stream.name}_DLQ`, { max_msgs: -1 });
     await waitFor('the next message', () => events.includes('after'));
     expect(await scene.letters()).toHaveLength(2);
-  }, 40_000);
+  });
 
   it('reads a stream that was created anew from its beginning', async () => {
     const seen: unknown[] = [];

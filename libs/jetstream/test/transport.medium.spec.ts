@@ -95,7 +95,8 @@ describe('JetStream transport', () => {
 
       const attempts: number[] = [];
       await scene.start(scene.handler('a', {}, (_, context) => attempts.push(context.attempt)));
-      await waitFor('the second message', () => attempts.length === 1, 5_000);
+      // Given back, and not forgotten until the ack wait is over.
+      await waitFor('the second message', () => attempts.length === 1, 20_000);
       expect(attempts).toEqual([1]);
     });
   });
