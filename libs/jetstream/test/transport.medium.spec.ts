@@ -86,6 +86,7 @@ describe('JetStream transport', () => {
       );
       await scene.publish(1, 2);
       await waitFor('both deliveries', async () => (await scene.position()).num_ack_pending === 2);
+      await waitFor('the first to run', () => started.length === 1);
       const closing = scene.stop(first);
       await waitFor('the loop to stop', () => first.server.liveness()[0]?.state === 'stopped');
       open();

@@ -42,9 +42,17 @@ export function describeProcesses(scene: ModeScene): void {
   scene.itSurvives(`gives the rest to the next process, no attempt consumed${scene.butFor}`, async () => {
     const attempts: [unknown, number][] = [];
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-    const first = await scene.handle(() => gate, { concurrency: 1 });
+    let begun = 0;
+    const first = await scene.handle(
+      () => {
+        begun++;
+        return gate;
+      },
+      { concurrency: 1 },
+    );
     await scene.publish(1, 2, 3);
     await waitFor('the deliveries', async () => (await scene.unacked()) >= 2);
+    await waitFor('the first to run', () => begun === 1);
     const closing = scene.stop(first);
     await waitFor('the stop', () => first.server.liveness()[0]?.state === 'stopped');
     open();
