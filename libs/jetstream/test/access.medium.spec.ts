@@ -84,7 +84,11 @@ describe('a process whose access is refused', () => {
     running = await startWorker();
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${durable}`;
     await waitFor('the error', () => said().includes(subject));
-    await waitFor('the stall', () => running?.server.liveness()[0]?.state === 'stalled');
+    expect(running.server.liveness()[0]?.state).toBe('running');
+    const now = Date.now;
+    // The server would have sent three heartbeats by then.
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + 10_000);
+    expect(running.server.liveness()[0]?.state).toBe('stalled');
     await publish();
     await server.reload(usersWith(WORKER));
     await waitFor('the message', () => seen === 1);
@@ -125,12 +129,15 @@ describe('a process whose access is refused', () => {
   it('goes on with new credentials when its own expire while it runs', async () => {
     const users = new DecentralizedUsers();
     server = await startNatsServer(process.env['NATS_SERVER_BIN'] ?? 'nats-server', users.serverConfig);
-    let token = users.token(6);
+    // Begins to expire when it is used first, not while the application is made.
+    let token: string | undefined;
     const connectAs = (current: () => string) => ({
       servers: server.url,
       authenticator: jwtAuthenticator(current, users.seed),
     });
-    running = await startTestApp(stream, [controller], { connection: connectAs(() => token) });
+    running = await startTestApp(stream, [controller], {
+      connection: connectAs(() => (token ??= users.token(3))),
+    });
     const unexpiring = users.token();
     bystander = await Bystander.connect(
       server.url,

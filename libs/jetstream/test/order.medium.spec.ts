@@ -9,7 +9,7 @@ import {
   type HandlerOptions,
 } from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as work } from 'node:timers/promises';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 
 const PARTITIONS = 4;
@@ -21,6 +21,7 @@ interface Run {
   readonly app: number;
 }
 
+// Handlers work(): it takes time, in which others would overtake them if nothing kept the order.
 describe('a handler with orderBy', () => {
   let stream: TestStream;
   let durable: string;
@@ -110,7 +111,7 @@ describe('a handler with orderBy', () => {
     let most = 0;
     handle = async ({ n, attempt }) => {
       most = Math.max(most, ++running);
-      await sleep(Math.random() * 4);
+      await work(Math.random() * 4);
       running--;
       if (n % 3 === 0 && attempt < 3) throw new Error('not yet');
     };
@@ -127,8 +128,8 @@ describe('a handler with orderBy', () => {
   });
 
   it('goes on with other keys while one waits for its retry', async () => {
-    handle = ({ key, attempt }) => {
-      if (key === 'k0' && attempt === 1) throw new Error('later');
+    handle = ({ key, n, attempt }) => {
+      if (key === 'k0' && n === 1 && attempt === 1) throw new Error('later');
     };
     await start({ concurrency: 1, backoffMs: [1_000] });
     await publish(4, 5);
@@ -164,38 +165,34 @@ describe('a handler with orderBy', () => {
   });
 
   it('shares the partitions among processes, in order while they come and go', async () => {
-    handle = () => sleep(Math.random() * 3);
+    handle = () => work(Math.random() * 3);
     await start();
     await publish(40, 3);
     await waitFor('the first process to work', () => ends.length > 10);
     await start();
     let each = 3;
-    await waitFor(
-      'both to work',
-      async () => {
-        await publish(40, 1, ++each);
-        return new Set(ends.slice(-40).map(({ app }) => app)).size === 2;
-      },
-      20_000,
-    );
+    await waitFor('both to work', async () => {
+      await publish(40, 1, ++each);
+      return new Set(ends.slice(-40).map(({ app }) => app)).size === 2;
+    });
     await apps[0]?.app.close();
     await publish(40, 2, each + 1);
     each += 2;
-    await waitFor('every message', () => ends.length === 40 * each, 20_000);
+    await waitFor('every message', () => ends.length === 40 * each);
     expect(order(ends)).toEqual(expected(40, each));
     expect(new Set(ends.slice(-40).map(({ app }) => app))).toEqual(new Set([1]));
   });
 
   it('starts again where it stopped when the connection is cut, in order', async () => {
-    handle = () => sleep(2);
+    handle = () => work(2);
     const { app } = await start();
     await publish(8, 40);
     for (const done of [40, 100, 180]) {
       await waitFor('some work', () => ends.length > done);
       await app.get(JetStreamConnection).nc.reconnect();
     }
-    await waitFor('every message', () => ends.length >= 320, 20_000);
-    await waitFor('the acks', isAllSettled, 20_000);
+    await waitFor('every message', () => ends.length >= 320);
+    await waitFor('the acks', isAllSettled);
     expect(order(ends)).toEqual(expected(8, 40));
   });
 
@@ -208,12 +205,12 @@ describe('a handler with orderBy', () => {
     }
     await publish(4, 1, 2);
     // A new durable begins with the stream.
-    await waitFor('the later', () => ends.filter(({ n }) => n === 2).length === 4, 20_000);
+    await waitFor('the later', () => ends.filter(({ n }) => n === 2).length === 4);
     for (const numbers of Object.values(order(ends))) expect(numbers).toEqual([1, 1, 2]);
   });
 
   it('gives everything back when paused and goes on in order when resumed', async () => {
-    handle = () => sleep(2);
+    handle = () => work(2);
     const { server } = await start({ concurrency: 4 });
     await publish(6, 20);
     await waitFor('some work', () => ends.length > 20);
@@ -241,7 +238,7 @@ describe('a handler with orderBy', () => {
           await apps.at(-1)?.app.get(JetStreamConnection).nc.close();
           await new Promise(() => undefined);
         }
-        await sleep(20);
+        await work(20);
       } finally {
         running--;
       }
@@ -249,12 +246,12 @@ describe('a handler with orderBy', () => {
     for (let life = 1; life <= 3; life++) {
       await start({ ackWaitMs: 600, timeoutMs: 500, maxDeliver: 3 });
       if (life === 1) await publish(1, 1);
-      await waitFor(`start ${life}`, () => starts.length >= life, 20_000);
+      await waitFor(`start ${life}`, () => starts.length >= life);
       if (life === 3) break;
       running = 0;
     }
     await publish(6, 3, 2);
-    await waitFor('every message', () => ends.length === 19, 20_000);
+    await waitFor('every message', () => ends.length === 19);
     expect(besides).toEqual([1]);
   });
 });

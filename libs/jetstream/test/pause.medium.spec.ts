@@ -52,6 +52,7 @@ describe('a durable paused by its process', () => {
     const started = await start();
     for (const n of [1, 2]) await publish(n);
     await waitFor('both deliveries', async () => (await position()).num_ack_pending === 2);
+    await waitFor('the first to run', () => seen.length === 1);
 
     await started.server.pause(durable);
     expect(stateOf(started)).toBe('paused');

@@ -1,7 +1,9 @@
+import { jest } from '@jest/globals';
 import { jetstreamManager, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import {
   JetStreamConnection,
   JetStreamPublisher,
+  PublishError,
   type OutgoingMessage,
   type PublishedMessage,
 } from '@slipstream/jetstream';
@@ -19,7 +21,21 @@ export interface PublishScene {
   readonly root: string;
   addStream(config?: Partial<StreamConfig>): Promise<string>;
   message(suffix: string, fields?: Partial<OutgoingMessage>): OutgoingMessage;
+  /** The error that publishing the message ends with. */
+  failure(message: OutgoingMessage): Promise<PublishError>;
+  /** Answers in place of a stream, the last answer again and again; returns the message ids it saw. */
+  answerWith(answers: readonly object[]): Promise<string[]>;
   close(): Promise<void>;
+}
+
+/** Time passes no more unless Jest advances its timers; bytes still move. */
+export function stopClock(): void {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+}
+
+/** Nothing that is measured by the clock of the process times out any more; timers still run. */
+export function freezeClock(): void {
+  jest.spyOn(performance, 'now').mockReturnValue(performance.now());
 }
 
 export async function openPublishScene(servers = natsUrl()): Promise<PublishScene> {
@@ -49,6 +65,23 @@ export async function openPublishScene(servers = natsUrl()): Promise<PublishScen
       data: Buffer.from(JSON.stringify(suffix)),
       ...fields,
     }),
+    failure: async (message) => {
+      const error: unknown = await publisher.publish(message).catch((thrown: unknown) => thrown);
+      if (error instanceof PublishError) return error;
+      throw new Error(`expected a PublishError, got ${String(error)}`);
+    },
+    answerWith: async (answers) => {
+      const ids: string[] = [];
+      bystander.nc.subscribe(`${root}.>`, {
+        callback: (_, message) => {
+          const answer = answers[Math.min(ids.length, answers.length - 1)];
+          ids.push(message.headers?.get('Nats-Msg-Id') ?? '');
+          message.respond(JSON.stringify(answer));
+        },
+      });
+      await bystander.nc.flush();
+      return ids;
+    },
     close: async () => {
       await connection.onApplicationShutdown();
       await bystander.close();

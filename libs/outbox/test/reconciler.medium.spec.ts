@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
 import { OutboxPartitions, OutboxReconciler, republish } from '@slipstream/outbox';
-import { natsUrl } from '@slipstream/testing';
+import { natsUrl, waitFor } from '@slipstream/testing';
 import { openDataSource, OutboxScene } from './harness.js';
 
 const MINUTE_MS = 60_000;
@@ -106,12 +106,19 @@ describe('the reconciler, minute by minute,', () => {
     await scene.relay().relayBatch();
     const dataSource = await limited('idle_in_transaction_session_timeout=100');
     let searches = 0;
+    let isHeldStill = false;
     const streams: Pick<StreamIndex, 'search'> = {
       async search(search) {
         searches++;
         if (searches === 1) {
-          // Longer than a transaction may wait.
-          await new Promise((resolve) => setTimeout(resolve, 300));
+          await waitFor('the holder of the lock to be idle for longer than a transaction may', async () => {
+            const holders = await scene.dataSource.query(
+              `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+               AND datname = current_database() AND state_change < clock_timestamp() - interval '200 ms'`,
+            );
+            return holders.length === 1;
+          });
+          isHeldStill = true;
           await reconcilerOf(streams).continue(later(10));
         }
         return index.search(search);
@@ -119,6 +126,7 @@ describe('the reconciler, minute by minute,', () => {
     };
     try {
       await reconcilerOf(streams, dataSource).continue(later(10));
+      expect(isHeldStill).toBe(true);
       expect(searches).toBe(1);
       await reconcilerOf(streams).continue(later(10));
       expect(searches).toBe(2);
@@ -150,8 +158,13 @@ describe('the reconciler, minute by minute,', () => {
       const request = { since: new Date(later(-60)), isDryRun: true };
       const counting = republish(dataSource, scene.publisher, request);
       counting.catch(() => undefined);
-      // Long enough for the limit, had it not been lifted.
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      await waitFor('it to wait for the table for longer than the limit', async () => {
+        const waiting = await scene.dataSource.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+           AND query_start < clock_timestamp() - interval '400 ms'`,
+        );
+        return waiting.length === 1;
+      });
       await runner.commitTransaction();
       expect(await counting).toMatchObject({ events: { [`${scene.root}.events`]: 1 } });
     } finally {

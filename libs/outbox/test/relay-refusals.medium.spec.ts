@@ -53,4 +53,53 @@ describe('the relay, after a refusal,', () => {
     }
     expect(await scene.stored()).toEqual(['a1', 'a2', 'b1']);
   });
+
+  it('holds an aggregate back behind its refused event, and nobody else', async () => {
+    await scene.addStream({ subjects: [`${scene.root}.events`], allow_atomic: true });
+    const nowhere = `${scene.root}.later`;
+    await scene.append(
+      scene.message('a1', { aggregateId: 'a' }),
+      scene.message('a2', { aggregateId: 'a', subject: nowhere }),
+      scene.message('a3', { aggregateId: 'a' }),
+      scene.message('b1', { aggregateId: 'b' }),
+    );
+    scene.startRelay();
+    await waitFor('the others', async () => (await scene.stored()).length === 2);
+    await scene.append(scene.message('a4', { aggregateId: 'a' }), scene.message('c1', { aggregateId: 'c' }));
+    await waitFor('the next', async () => (await scene.stored()).includes('c1'));
+    expect((await scene.stored()).toSorted()).toEqual(['a1', 'b1', 'c1']);
+    await scene.addStream({ name: `${scene.root}LATER`.toUpperCase(), subjects: [nowhere] });
+    await waitFor('the rest', isEmpty);
+    expect((await scene.stored()).filter((id) => id.startsWith('a'))).toEqual(['a1', 'a3', 'a4']);
+    expect(await scene.stored(`${scene.root}LATER`.toUpperCase())).toEqual(['a2']);
+  });
+
+  it.each([
+    ['too large', { data: Buffer.alloc(2 * 1_024 * 1_024) }, 'JS_MESSAGE_TOO_LARGE'],
+    ['of a header with a line break', { headers: { evil: 'a\r\nNats-Rollup: all' } }, 'JS_INVALID_HEADER'],
+    ['of an invalid subject', { subject: 'a..b' }, 'JS_INVALID_MESSAGE'],
+  ])('sets a row aside that is %s, with its reason, and goes on', async (_, fields, code) => {
+    await scene.addStream({ allow_atomic: true });
+    await scene.append(scene.message('poison', { aggregateId: 'a', ...fields }));
+    await scene.append(scene.message('next', { aggregateId: 'a' }), 'other');
+    await scene.relay().relayBatch();
+    expect(await scene.stored()).toEqual(['next', 'other']);
+    expect(await scene.pending()).toBe(0);
+    expect(await scene.dataSource.query('SELECT aggregate_id, code FROM outbox_set_aside')).toEqual([
+      { aggregate_id: 'a', code },
+    ]);
+  });
+
+  it('sets a row aside that only the stream finds too large', async () => {
+    await scene.addStream({ allow_atomic: true, max_msg_size: 1_000 });
+    const large = { aggregateId: 'a', data: Buffer.alloc(2_000) };
+    await scene.append(
+      scene.message('first', { aggregateId: 'a' }),
+      scene.message('poison', large),
+      scene.message('next', { aggregateId: 'a' }),
+    );
+    await scene.relay().relayBatch();
+    expect(await scene.stored()).toEqual(['first', 'next']);
+    expect(await scene.pending()).toBe(0);
+  });
 });

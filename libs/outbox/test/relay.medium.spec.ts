@@ -101,26 +101,6 @@ describe('the relay', () => {
     expect(await scene.stored()).toEqual(['fast', 'slow']);
   });
 
-  it('holds an aggregate back behind its refused event, and nobody else', async () => {
-    await scene.addStream({ subjects: [`${scene.root}.events`], allow_atomic: true });
-    const nowhere = `${scene.root}.later`;
-    await scene.append(
-      scene.message('a1', { aggregateId: 'a' }),
-      scene.message('a2', { aggregateId: 'a', subject: nowhere }),
-      scene.message('a3', { aggregateId: 'a' }),
-      scene.message('b1', { aggregateId: 'b' }),
-    );
-    scene.startRelay();
-    await waitFor('the others', async () => (await scene.stored()).length === 2);
-    await scene.append(scene.message('a4', { aggregateId: 'a' }), scene.message('c1', { aggregateId: 'c' }));
-    await waitFor('the next', async () => (await scene.stored()).includes('c1'));
-    expect((await scene.stored()).toSorted()).toEqual(['a1', 'b1', 'c1']);
-    await scene.addStream({ name: `${scene.root}LATER`.toUpperCase(), subjects: [nowhere] });
-    await waitFor('the rest', isEmpty);
-    expect((await scene.stored()).filter((id) => id.startsWith('a'))).toEqual(['a1', 'a3', 'a4']);
-    expect(await scene.stored(`${scene.root}LATER`.toUpperCase())).toEqual(['a2']);
-  });
-
   it('keeps the order of an aggregate when the batch is refused for one duplicate', async () => {
     await scene.addStream({ allow_atomic: true });
     const ids = Array.from({ length: 60 }, (_, index) => `m${index}`);
@@ -131,35 +111,6 @@ describe('the relay', () => {
     expect(stored.toSorted()).toEqual(ids.toSorted());
     const even = stored.filter((id) => Number(id.slice(1)) % 2 === 0);
     expect(even).toEqual(ids.filter((_, index) => index % 2 === 0));
-    expect(await scene.pending()).toBe(0);
-  });
-
-  it.each([
-    ['too large', { data: Buffer.alloc(2 * 1_024 * 1_024) }, 'JS_MESSAGE_TOO_LARGE'],
-    ['of a header with a line break', { headers: { evil: 'a\r\nNats-Rollup: all' } }, 'JS_INVALID_HEADER'],
-    ['of an invalid subject', { subject: 'a..b' }, 'JS_INVALID_MESSAGE'],
-  ])('sets a row aside that is %s, with its reason, and goes on', async (_, fields, code) => {
-    await scene.addStream({ allow_atomic: true });
-    await scene.append(scene.message('poison', { aggregateId: 'a', ...fields }));
-    await scene.append(scene.message('next', { aggregateId: 'a' }), 'other');
-    await scene.relay().relayBatch();
-    expect(await scene.stored()).toEqual(['next', 'other']);
-    expect(await scene.pending()).toBe(0);
-    expect(await scene.dataSource.query('SELECT aggregate_id, code FROM outbox_set_aside')).toEqual([
-      { aggregate_id: 'a', code },
-    ]);
-  });
-
-  it('sets a row aside that only the stream finds too large', async () => {
-    await scene.addStream({ allow_atomic: true, max_msg_size: 1_000 });
-    const large = { aggregateId: 'a', data: Buffer.alloc(2_000) };
-    await scene.append(
-      scene.message('first', { aggregateId: 'a' }),
-      scene.message('poison', large),
-      scene.message('next', { aggregateId: 'a' }),
-    );
-    await scene.relay().relayBatch();
-    expect(await scene.stored()).toEqual(['first', 'next']);
     expect(await scene.pending()).toBe(0);
   });
 
@@ -244,14 +195,14 @@ describe('the relay', () => {
       clearInterval(cut);
       clearInterval(rivals);
     }
-    await waitFor('all to be published', isEmpty, 25_000);
+    await waitFor('all to be published', isEmpty);
     const stored = await scene.stored(stream);
     expect(stored).toHaveLength(2_000);
     for (const ids of Object.values(expected)) {
       const known = new Set(ids);
       expect(stored.filter((id) => known.has(id))).toEqual(ids);
     }
-  }, 60_000);
+  });
 });
 
 describe('the relay and its broker', () => {
@@ -268,13 +219,13 @@ describe('the relay and its broker', () => {
       for (const id of ids) await scene.append(scene.message(id, { aggregateId: 'a' }));
       expect(await scene.pending()).toBe(50);
       road.open();
-      await waitFor('the rest', async () => (await scene.pending()) === 0, 25_000);
+      await waitFor('the rest', async () => (await scene.pending()) === 0);
       expect(await scene.stored(stream)).toEqual(['0', ...ids]);
     } finally {
       await scene.close();
       road.close();
     }
-  }, 60_000);
+  });
 
   const legacy = process.env['NATS_LEGACY_SERVER_BIN'] ?? '';
   const describeLegacy = legacy === '' ? describe.skip : describe;

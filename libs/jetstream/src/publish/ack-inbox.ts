@@ -92,10 +92,9 @@ export class AckInbox {
   }
 
   private async watchConnection(): Promise<void> {
-    let unanswered: string[] = [];
     for await (const status of this.nc.status()) {
-      if (status.type === 'disconnect') unanswered = [...this.pending.keys()];
-      if (status.type === 'reconnect') this.reject(unanswered, new TimeoutError());
+      // Answers were lost with the connection, and the client forgets what it was given to send between two of them.
+      if (status.type === 'reconnect') this.rejectAll(new TimeoutError());
       // The server reports a violation on the connection, not as an answer.
       if (status.type !== 'error' || !(status.error instanceof PermissionViolationError)) continue;
       const { operation, subject } = status.error;
@@ -104,17 +103,10 @@ export class AckInbox {
   }
 
   private rejectAll(cause: Error, subject?: string): void {
-    const requests = [...this.pending].filter(([, request]) => !subject || request.subject === subject);
-    this.reject(
-      requests.map(([token]) => token),
-      cause,
-    );
-  }
-
-  private reject(tokens: readonly string[], cause: Error): void {
-    for (const token of tokens) {
-      this.pending.get(token)?.reject(cause);
+    for (const [token, request] of this.pending) {
+      if (subject && request.subject !== subject) continue;
       this.pending.delete(token);
+      request.reject(cause);
     }
   }
 }

@@ -1,0 +1,91 @@
+import { inboxMigrations, PostgresInbox } from '@slipstream/idempotency';
+import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
+import { createTestDatabase, natsUrl, uniqueName, type TestDatabase } from '@slipstream/testing';
+import { generateKeyPairSync } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { AuditLog } from '../src/audit-log.js';
+import type { RecordedMessage } from '../src/audit-record.js';
+import { AuditVerifier } from '../src/audit-verifier.js';
+import { ChainHeads } from '../src/chain-heads.js';
+import { CreateAuditSegments1763900000002 } from '../src/migrations/create-audit-segments.js';
+import { NatsSegmentStore } from '../src/nats.segment-store.js';
+import type { SegmentStore } from '../src/segment-store.js';
+import { SegmentsRepository } from '../src/segments.repository.js';
+
+/** What the audit log is made of, on a database of its own, and a stream of each test's own to record. */
+export class AuditScene {
+  dataSource: DataSource;
+  connection: JetStreamConnection;
+  publisher: JetStreamPublisher;
+  heads: ChainHeads;
+  segments: SegmentsRepository;
+  store: NatsSegmentStore;
+  stream: string;
+  private database: TestDatabase;
+
+  /** Before all tests. */
+  async open(): Promise<void> {
+    this.database = await createTestDatabase();
+    this.dataSource = await new DataSource({
+      type: 'postgres',
+      url: this.database.url,
+      parseInt8: true,
+      migrations: [...inboxMigrations, CreateAuditSegments1763900000002],
+      migrationsRun: true,
+    }).initialize();
+    this.connection = await JetStreamConnection.open({ servers: natsUrl() }, 1);
+    this.publisher = new JetStreamPublisher(this.connection, {
+      settled: () => undefined,
+      published: () => undefined,
+    });
+    this.heads = await this.openHeads();
+    this.segments = new SegmentsRepository(this.dataSource);
+    this.store = new NatsSegmentStore(this.connection, { replicas: 1 });
+  }
+
+  /** Before each test. */
+  set(): void {
+    this.stream = uniqueName('A').toUpperCase();
+  }
+
+  /** After all tests. */
+  async close(): Promise<void> {
+    await this.dataSource.destroy();
+    await this.database.drop();
+    await this.connection.onApplicationShutdown();
+  }
+
+  /** Heads signed with a key of their own. */
+  openHeads(publisher: Pick<JetStreamPublisher, 'publish'> = this.publisher): Promise<ChainHeads> {
+    const key = generateKeyPairSync('ed25519').privateKey;
+    return ChainHeads.open(this.connection, publisher, { key, replicas: 1 });
+  }
+
+  newLog(store: SegmentStore = this.store, heads = this.heads): AuditLog {
+    return new AuditLog(this.dataSource, new PostgresInbox(this.dataSource), this.segments, store, heads);
+  }
+
+  message(sequence: number, overrides: Partial<RecordedMessage> = {}): RecordedMessage {
+    return {
+      stream: this.stream,
+      consumer: `audit-${this.stream}`,
+      sequence,
+      subject: 'orders.created.v1',
+      timestamp: new Date(1_700_000_000_000 + sequence),
+      messageId: `m-${sequence}`,
+      headers: undefined,
+      data: Buffer.from(`{"n":${sequence}}`),
+      ...overrides,
+    };
+  }
+
+  messages(from: number, to: number): RecordedMessage[] {
+    return Array.from({ length: to - from + 1 }, (_, index) => this.message(from + index));
+  }
+
+  /** What the verifier finds about the stream. */
+  async problems(store: SegmentStore = this.store) {
+    const result = await new AuditVerifier(this.segments, store, this.heads).verify();
+    return result.problems.filter(({ stream }) => stream === this.stream);
+  }
+}
