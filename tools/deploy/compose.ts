@@ -8,7 +8,7 @@ import { appOfImage, isKnownVariable } from './environments.ts';
 interface ComposeService {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string | null>>;
-  readonly healthcheck?: { readonly disable?: boolean };
+  readonly healthcheck?: { readonly disable?: boolean; readonly test?: readonly string[] };
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
@@ -18,9 +18,13 @@ interface ComposeService {
     readonly published?: string;
     readonly target: number;
   }[];
-  readonly volumes?: readonly { readonly type: string; readonly source: string }[];
+  readonly volumes?: readonly { readonly type: string; readonly source: string; readonly target: string }[];
+  readonly secrets?: readonly { readonly source: string; readonly target: string }[];
+  readonly tmpfs?: readonly string[];
+  readonly networks?: Readonly<Record<string, { readonly aliases?: readonly string[] } | null>>;
   readonly profiles?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly entrypoint?: readonly string[] | null;
   readonly command?: readonly string[] | null;
 }
 

@@ -22,6 +22,8 @@ export interface Selector {
 export interface Container {
   readonly name: string;
   readonly image: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
   readonly env?: readonly EnvironmentVariable[];
   readonly envFrom?: readonly {
     readonly configMapRef?: { readonly name: string };
@@ -30,7 +32,11 @@ export interface Container {
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
   readonly resources?: { readonly requests?: Labels; readonly limits?: Labels };
   readonly securityContext?: Readonly<Record<string, unknown>>;
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly subPath?: string;
+  }[];
   readonly startupProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly livenessProbe?: Probe;
@@ -53,7 +59,7 @@ export interface EnvironmentVariable {
   readonly valueFrom?: {
     readonly secretKeyRef?: KeyReference;
     readonly configMapKeyRef?: KeyReference;
-    readonly fieldRef?: unknown;
+    readonly fieldRef?: { readonly fieldPath: string };
   };
 }
 

@@ -20,6 +20,8 @@ export interface PostgresOptions {
   readonly recordDir?: string;
   /** False gives up safety against a crash of the machine, for data nobody will miss. @default true */
   readonly durable?: boolean;
+  /** For `postgres`, over those it gets otherwise. */
+  readonly args?: readonly string[];
   /** How long recovery after a crash may take. @default 120_000 */
   readonly startTimeoutMs?: number;
   /** Gives up starting. */
@@ -65,7 +67,7 @@ async function launch(options: PostgresOptions, home: PostgresHome, password: st
   const server = await startProcess({
     name: 'postgres',
     command: join(home.binDir, 'postgres'),
-    args: ['-D', cluster, ...settings(options)],
+    args: ['-D', cluster, ...settings(options), ...(options.args ?? [])],
     cwd: home.directory,
     env: environment(),
     logFile: options.logFile,
