@@ -11,9 +11,12 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   s3: 'for AUDIT_STORE=s3',
 };
 
-/** What `docker compose --profile <profile> up` would start. */
-export async function readComposeSystem(profile: string): Promise<System> {
-  const model = await readCompose();
+/** What `docker compose --profile <profile> up` would start, with these variables. */
+export async function readComposeSystem(
+  profile: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<System> {
+  const model = await readCompose(variables);
   const services = Object.entries(model.services).filter(
     ([name, { profiles = [] }]) => profiles.includes(profile) && !(name in NOT_RUN),
   );
@@ -53,9 +56,11 @@ function describe(name: string, service: Service, model: ComposeModel): Omit<Con
   };
 }
 
-function mountsOf({ secrets = [], volumes = [], tmpfs = [] }: Service, model: ComposeModel): Mount[] {
+function mountsOf(service: Service, model: ComposeModel): Mount[] {
+  const { secrets = [], configs = [], volumes = [], tmpfs = [] } = service;
   return [
     ...secrets.map(({ source, target }) => ({ path: target, source: model.secrets?.[source]?.file ?? '' })),
+    ...configs.map(({ source, target }) => ({ path: target, source: model.configs?.[source]?.file ?? '' })),
     ...volumes.map(({ type, source, target }) =>
       type === 'bind' ? { path: target, source } : { path: target },
     ),

@@ -53,8 +53,11 @@ export class Machine {
     }
   }
 
-  address(container: string, port: number): string {
-    return `127.0.0.1:${this.portOf({ container, port })}`;
+  /** Where this machine answers for `host:port`, as containers name it. */
+  address(name: string): string {
+    const listener = this.system.addresses[name];
+    if (!listener) throw new Error(`nobody listens on ${name}`);
+    return this.localAddress(listener);
   }
 
   /** Where a path of a container lies here. */
@@ -140,7 +143,7 @@ export class Machine {
 
   private async requireHealth({ name, health }: Container): Promise<void> {
     for (const { port, path } of health) {
-      const answer = await fetch(`http://${this.address(name, port)}${path}`, {
+      const answer = await fetch(`http://${this.localAddress({ container: name, port })}${path}`, {
         signal: AbortSignal.timeout(3_000),
       });
       await answer.body?.cancel();
@@ -211,14 +214,21 @@ export class Machine {
   private substitutionOf(container: Container): Substitution {
     const { name, image } = container;
     const own = portsOf(image).flatMap((port): [string, string][] =>
-      ['0.0.0.0', '127.0.0.1'].map((host) => [`${host}:${port}`, this.address(name, port)]),
+      ['0.0.0.0', '127.0.0.1'].map((host) => [
+        `${host}:${port}`,
+        this.localAddress({ container: name, port }),
+      ]),
     );
     const others = Object.entries(this.system.addresses).map(
-      ([address, { container: other, port }]): [string, string] => [address, this.address(other, port)],
+      ([address, listener]) => [address, this.localAddress(listener)] as const,
     );
     return new Substitution(
       new Map([...own, ...others, ...pathsOf(container, join(this.directory, name, 'root'))]),
     );
+  }
+
+  private localAddress(listener: Listener): string {
+    return `127.0.0.1:${this.portOf(listener)}`;
   }
 
   private portOf({ container, port }: Listener): number {

@@ -1,48 +1,79 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { uniqueName, waitFor } from '@slipstream/testing';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentialEnvironment, ensureCredentials } from '../../tools/nats-security/credentials.ts';
+import { readRoles } from '../../tools/nats-security/roles.ts';
+import { guard } from '../../tools/process/guard.ts';
+import { APPS } from '../../tools/stack/apps.ts';
 import { buildApps } from '../../tools/stack/build.ts';
+import { connectWith } from '../secure/secure-server.ts';
 import { readComposeSystem } from './compose-system.ts';
+import type { System } from './container.ts';
 import { readKubeSystem } from './kube-system.ts';
 import { Machine } from './machine.ts';
+import { programOf } from './programs.ts';
 
 const PATIENCE_MS = 60_000;
-const APPS = {
-  'order-service': 3001,
-  'payment-service': 3002,
-  'inventory-service': 3003,
-  'audit-service': 3004,
-  'order-producer': 3005,
-  'payment-gateway': 3010,
-} as const;
 
-const DESCRIPTIONS = [
-  { name: 'docker-compose.yml', nats: 'nats-1', read: () => readComposeSystem('core') },
+interface Description {
+  readonly name: string;
+  readonly nats: string;
+  /** @param credentials directory in which those of each role may be made */
+  readonly read: (credentials: string) => Promise<System>;
+  /** Variables with which an operator connects. */
+  readonly operator?: (credentials: string) => Record<string, string>;
+}
+
+const DESCRIPTIONS: readonly Description[] = [
+  {
+    name: 'the profile core of docker-compose.yml',
+    nats: 'nats-1:4222',
+    read: () => readComposeSystem('core'),
+  },
+  {
+    name: 'the profile secure of docker-compose.yml',
+    nats: 'nats-1:4222',
+    read: async (credentials) => {
+      const { names: roles } = await readRoles();
+      await ensureCredentials({ directory: credentials, roles, hosts: ['localhost', '127.0.0.1'] });
+      return readComposeSystem('secure', { NATS_CREDENTIALS: credentials });
+    },
+    operator: (credentials) => credentialEnvironment(credentials, 'operator'),
+  },
   {
     name: 'k8s/slipstream.yaml',
-    nats: 'nats-0',
+    nats: 'nats:4222',
     read: () => Promise.resolve(readKubeSystem('k8s/slipstream.yaml')),
   },
 ];
 
-describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, read }) => {
+describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, read, operator }) => {
+  let credentials: string;
+  let system: System;
   let machine: Machine;
 
-  const get = async (app: keyof typeof APPS, path: string): Promise<unknown> => {
-    const answer = await fetch(`http://${machine.address(app, APPS[app])}${path}`);
-    if (!answer.ok) throw new Error(`${path} of ${app} answers ${answer.status}`);
-    return answer.json();
+  const get = async <T>(host: string, path: string): Promise<T> => {
+    const answer = await fetch(`http://${machine.address(host)}${path}`);
+    if (!answer.ok) throw new Error(`${path} of ${host} answers ${answer.status}`);
+    return (await answer.json()) as T;
   };
 
   beforeAll(async () => {
-    await buildApps(['cli', ...Object.keys(APPS)]);
-    machine = await Machine.run(await read());
+    await buildApps(['cli', ...APPS.map(({ name }) => name)]);
+    credentials = mkdtempSync(join(tmpdir(), 'slipstream-credentials-'));
+    guard.removeAtExit(credentials);
+    system = await read(credentials);
+    machine = await Machine.run(system);
   }, 300_000);
 
   afterAll(async () => {
     await machine?.stop();
+    await rm(credentials, { recursive: true, force: true });
+    guard.keep(credentials);
   }, 90_000);
 
   it('have an order confirmed and charged once', async () => {
@@ -51,7 +82,7 @@ describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, re
       currency: 'EUR',
       lines: [{ sku: uniqueName('sku'), quantity: 1, unitPriceMinor: 1_250 }],
     };
-    const placed = await fetch(`http://${machine.address('order-service', 3001)}/orders`, {
+    const placed = await fetch(`http://${machine.address('order-service:3001')}/orders`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': uniqueName('key') },
       body: JSON.stringify(order),
@@ -60,7 +91,7 @@ describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, re
     await waitFor(
       'the order to be confirmed',
       async () => {
-        const { status } = (await get('order-service', `/orders/${orderId}`)) as { status: string };
+        const { status } = await get<{ status: string }>('order-service:3001', `/orders/${orderId}`);
         return status === 'confirmed';
       },
       PATIENCE_MS,
@@ -70,30 +101,29 @@ describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, re
   }, 90_000);
 
   it('have orders from the producer, all of them charged once', async () => {
-    type Stats = { charges: number; distinctOrders: number };
-    const stats = async () => (await get('payment-gateway', '/stats')) as Stats;
+    const stats = () => get<{ charges: number; distinctOrders: number }>('payment-gateway:3010', '/stats');
     await waitFor('another order', async () => (await stats()).charges > 1, PATIENCE_MS);
     const { charges, distinctOrders } = await stats();
     expect(distinctOrders).toBe(charges);
   }, 90_000);
 
-  it('keep each stream and durable three times, and the audit log with the key they were given', async () => {
-    const nc = await connect({ servers: machine.address(nats, 4222) });
-    const manager = await jetstreamManager(nc);
-    const replicas = new Set<number>();
+  it('keep each stream three times, and the audit log with the key they were given', async () => {
+    const nc = await connectWith(machine.address(nats), operator?.(credentials) ?? {});
+    const manager = await jetstreamManager(nc, { checkAPI: false });
+    const replicas: Record<string, number> = {};
     for await (const { config, cluster } of manager.streams.list()) {
-      expect(config.num_replicas).toBe(1 + (cluster?.replicas?.length ?? 0));
-      replicas.add(config.num_replicas);
+      replicas[config.name] = 1 + (cluster?.replicas?.length ?? 0);
     }
     await nc.close();
-    expect(replicas).toEqual(new Set([3]));
-    expect(await get('audit-service', '/verify')).toMatchObject({ ok: true, problems: [] });
+    expect(Object.keys(replicas)).toEqual(expect.arrayContaining(['ORDERS', 'PAYMENTS_DLQ', 'AUDIT_HEADS']));
+    expect(new Set(Object.values(replicas))).toEqual(new Set([3]));
+    expect(await get('audit-service:3004', '/verify')).toMatchObject({ ok: true, problems: [] });
   }, 90_000);
 
   it('end in order when they are told to', async () => {
     const exits = await machine.stop();
-    const bad = Object.entries(exits).filter(([name, { code }]) => name in APPS && code !== 0);
-    expect(bad).toEqual([]);
-    expect(Object.keys(exits)).toEqual(expect.arrayContaining(Object.keys(APPS)));
+    const apps = system.containers.filter(({ image, isJob }) => !isJob && programOf(image).kind === 'app');
+    expect(apps).toHaveLength(APPS.length);
+    expect(apps.map(({ name }) => [name, exits[name]?.code])).toEqual(apps.map(({ name }) => [name, 0]));
   }, 90_000);
 });

@@ -1,3 +1,4 @@
+import { natsEnvironment } from '@slipstream/jetstream';
 import { databaseEnvironment, streamEnvironment } from '@slipstream/service';
 import { configSchema as audit } from '../../apps/audit-service/src/config.js';
 import { configSchema as inventory } from '../../apps/inventory-service/src/config.js';
@@ -10,9 +11,9 @@ import { configSchema as payments } from '../../apps/payment-service/src/config.
 const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL|OTEL_[A-Z_]+)$/;
 
 const commandLine = [
-  'NATS_URL',
-  'NATS_CREDS',
-  ...Object.keys({ ...streamEnvironment.shape, ...databaseEnvironment.shape }),
+  // With `s3` it declares no buckets.
+  'AUDIT_STORE',
+  ...Object.keys({ ...natsEnvironment.shape, ...streamEnvironment.shape, ...databaseEnvironment.shape }),
 ];
 
 const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {

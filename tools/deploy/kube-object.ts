@@ -85,17 +85,22 @@ export interface Workload {
   readonly pod: PodSpec;
 }
 
-const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'Job', 'DaemonSet']);
+const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'Job', 'DaemonSet', 'CronJob']);
 
 export function workloadsOf(objects: readonly KubeObject[]): Workload[] {
   return objects
     .filter(({ kind }) => WORKLOADS.has(kind))
     .map((object) => {
-      const { template } = object.spec as {
+      const { template } = (object.kind === 'CronJob' ? jobOf(object) : object.spec) as {
         template: { metadata?: { labels?: Labels }; spec: PodSpec };
       };
       return { object, labels: template.metadata?.labels ?? {}, pod: template.spec };
     });
+}
+
+function jobOf({ spec }: KubeObject): unknown {
+  const { jobTemplate } = spec as { jobTemplate: { spec: unknown } };
+  return jobTemplate.spec;
 }
 
 export function containersOf({ pod }: Workload): Container[] {

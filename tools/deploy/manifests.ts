@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_DIR, ROOT_DIR } from '../paths.ts';
 import { findEnvironmentProblems } from './environment-policies.ts';
+import { findEgressProblems } from './egress-policies.ts';
+import { findFileProblems } from './file-policies.ts';
 import type { KubeObject } from './kube-object.ts';
 import { render, renderYaml } from './kustomize.ts';
 import { renderNack } from './nack.ts';
@@ -75,5 +77,7 @@ export async function findProblems(objects: readonly KubeObject[]): Promise<stri
     ...findWorkloadProblems(objects),
     ...findReferenceProblems(objects),
     ...findEnvironmentProblems(objects),
+    ...findFileProblems(objects),
+    ...findEgressProblems(objects),
   ];
 }

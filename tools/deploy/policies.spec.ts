@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { findComposeProblems, type ComposeModel } from './compose.ts';
+import { findEgressProblems } from './egress-policies.ts';
+import { findFileProblems } from './file-policies.ts';
 import type { KubeObject } from './kube-object.ts';
 import { findReferenceProblems } from './reference-policies.ts';
 import { findSchemaProblems } from './schemas.ts';
@@ -116,5 +119,106 @@ describe('the checks of manifests', () => {
     const problems = findReferenceProblems(objects);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(problem);
+  });
+
+  describe('of what processes prove themselves with', () => {
+    const workload = (change: (text: string) => string) =>
+      read(
+        change(`
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: daily }
+spec:
+  jobTemplate:
+    spec:
+      template:
+        metadata: { labels: { app: daily } }
+        spec:
+          containers:
+            - name: app
+              image: slipstream/cli:1.2.3
+              envFrom: [{ configMapRef: { name: settings } }]
+              env: [{ name: NATS_NKEY_SEED_FILE, value: /run/nats/user.nk }]
+              volumeMounts: [{ name: nats, mountPath: /run/nats }]
+          volumes: [{ name: nats, secret: { secretName: nats-provisioner } }]
+`),
+      );
+    const objects = (change: (text: string) => string = (text) => text, port = 4222) => [
+      workload(change),
+      read(
+        '{ apiVersion: v1, kind: ConfigMap, metadata: { name: settings }, data: { NATS_TLS_CA: /run/nats/ca.crt, NATS_URL: "nats://nats.other.svc:4222" } }',
+      ),
+      ...['nats-provisioner', 'nats-order-service'].map((name) =>
+        read(
+          `{ apiVersion: v1, kind: Secret, metadata: { name: ${name} }, data: { ca.crt: x, user.nk: x } }`,
+        ),
+      ),
+      read(
+        `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: out }, spec: { podSelector: { matchLabels: { app: daily } }, egress: [{ to: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: other } } }], ports: [{ port: ${port} }] }] } }`,
+      ),
+    ];
+
+    it('find nothing in what is right', () => {
+      expect([...findFileProblems(objects()), ...findEgressProblems(objects())]).toEqual([]);
+    });
+
+    it.each([
+      ['a file that its Secret does not hold', '/run/nats/user.nk', '/run/nats/seed', /nothing puts there/],
+      [
+        'a directory that is not mounted',
+        'mountPath: /run/nats',
+        'mountPath: /run/other',
+        /NATS_TLS_CA names/,
+      ],
+      ['the credentials of somebody else', 'nats-provisioner', 'nats-order-service', /nats-order-service/],
+    ])('find %s', (_, before, after, problem) => {
+      expect(findFileProblems(objects((text) => text.replace(before, after))).join()).toMatch(problem);
+    });
+
+    it('find a server that no policy lets the pod reach', () => {
+      const [problem] = findEgressProblems(objects(undefined, 4223));
+      expect(problem).toMatch(/NATS_URL names nats.other.svc:4222, which no policy/);
+    });
+  });
+
+  describe('of containers', () => {
+    const model = (change: object = {}): ComposeModel => ({
+      services: {
+        shop: {
+          image: 'slipstream/order-service:1.2.3',
+          profiles: ['secure'],
+          read_only: true,
+          cap_drop: ['ALL'],
+          environment: { NATS_NKEY_SEED_FILE: '/run/nats/user.nk' },
+          volumes: [{ type: 'bind', source: `${process.cwd()}/secrets/order-service`, target: '/run/nats' }],
+          ports: [{ host_ip: '127.0.0.1', target: 3001 }],
+          ...change,
+        },
+      },
+    });
+    const volume = (source: string) => ({
+      volumes: [{ type: 'bind', source: `${process.cwd()}/${source}`, target: '/run/nats' }],
+    });
+
+    it('find nothing in what is right', () => {
+      expect(findComposeProblems(model())).toEqual([]);
+    });
+
+    it.each([
+      [
+        'the credentials of somebody else',
+        volume('secrets/operator'),
+        /not the credentials of order-service/,
+      ],
+      ['a file that no mount brings', { volumes: [] }, /NATS_NKEY_SEED_FILE names/],
+      ['a mount of nothing', volume('nowhere'), /nowhere, which is not there/],
+      ['a port for everybody', { ports: [{ target: 3001 }] }, /beyond this machine/],
+      ['a variable nobody reads', { environment: { NATS_UURL: 'x' } }, /sets NATS_UURL/],
+      ['an image without a version', { image: 'slipstream/order-service' }, /not pinned/],
+    ])('find %s', (_, change, problem) => {
+      const problems = findComposeProblems(model(change));
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toMatch(problem);
+    });
   });
 });
