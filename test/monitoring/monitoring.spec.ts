@@ -12,6 +12,7 @@ import { guard } from '../../tools/process/guard.ts';
 import { startPrometheus } from '../../tools/servers/prometheus.ts';
 import type { RunningServer } from '../../tools/servers/running-server.ts';
 import { Journey } from '../journeys/journey.ts';
+import { adapterQuery, desiredReplicas, readAdapterRules, readAutoscalers } from './autoscaling.ts';
 import { queriesOf, readDashboards } from './dashboards.ts';
 import { PrometheusApi } from './prometheus-api.ts';
 import { writeShortenedConfig } from './rules.ts';
@@ -147,6 +148,26 @@ describePrometheus('a Prometheus that scrapes the running system', () => {
     await journey.stack.resume('inventory-service');
     await clears('ConsumerStalled', { consumer: 'inventory-orders' });
     await clears('ServiceDown');
+  }, 300_000);
+
+  it('tells an autoscaler of a backlog, which then wants an instance for each hundred messages', async () => {
+    const [rule] = readAdapterRules();
+    const autoscaler = readAutoscalers().find(({ target }) => target === 'payment-service');
+    if (!rule || !autoscaler) throw new Error('payment-service is not scaled');
+    const seen = () =>
+      Promise.all(autoscaler.metrics.map((metric) => api.values(adapterQuery(rule, metric))));
+    await waitFor('the streams to be quiet', () => journey.isQuiet('ORDERS'), PATIENCE_MS);
+    await waitFor('that to be scraped', async () => (await seen()).join() === '0', PATIENCE_MS);
+    expect(desiredReplicas(autoscaler, await seen(), 2)).toBe(2);
+    await journey.stack.halt('payment-service');
+    await place(345);
+    // Once, although three services report it.
+    await waitFor('the backlog to be scraped', async () => (await seen()).join() === '345', PATIENCE_MS);
+    expect(await api.values(rule.seriesQuery)).not.toEqual([]);
+    expect(desiredReplicas(autoscaler, await seen(), 2)).toBe(4);
+    await journey.stack.resume('payment-service');
+    await waitFor('the backlog to be worked off', async () => (await seen()).join() === '0', PATIENCE_MS);
+    expect(desiredReplicas(autoscaler, await seen(), 4)).toBe(2);
   }, 300_000);
 
   it('raises an alarm when messages are dead-lettered, by reason, and ends it when they are discarded', async () => {

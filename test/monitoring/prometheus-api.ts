@@ -45,8 +45,14 @@ export class PrometheusApi {
 
   /** Value of the first series now; undefined when there is none. */
   async value(query: string): Promise<number | undefined> {
+    const [first] = await this.values(query);
+    return first;
+  }
+
+  /** Values of all series now. */
+  async values(query: string): Promise<number[]> {
     const { result } = await this.get<{ result: { value: [number, string] }[] }>('query', { query });
-    return result[0] && Number(result[0].value[1]);
+    return result.map(({ value }) => Number(value[1]));
   }
 
   metricNames(): Promise<string[]> {
