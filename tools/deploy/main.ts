@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../setup-error.ts';
 import { findComposeProblems, readCompose } from './compose.ts';
 import { checkManifests, writeGenerated } from './manifests.ts';
+import { findPrometheusProblems } from './prometheus-rules.ts';
 
 const USAGE = `Usage: npm run deploy -- <command>
   check    says what is wrong with what the system is deployed with, without a cluster
@@ -18,7 +19,11 @@ try {
 async function run(command: string | undefined): Promise<number> {
   switch (command) {
     case 'check': {
-      const problems = [...(await checkManifests()), ...findComposeProblems(await readCompose())];
+      const problems = [
+        ...(await checkManifests()),
+        ...findComposeProblems(await readCompose()),
+        ...(await findPrometheusProblems()),
+      ];
       for (const problem of problems) console.error(problem);
       return problems.length > 0 ? 1 : 0;
     }

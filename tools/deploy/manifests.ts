@@ -7,6 +7,7 @@ import { findFileProblems } from './file-policies.ts';
 import type { KubeObject } from './kube-object.ts';
 import { render, renderYaml } from './kustomize.ts';
 import { renderNack } from './nack.ts';
+import { findUnscrapedJobs, renderRules } from './prometheus-rules.ts';
 import { findReferenceProblems } from './reference-policies.ts';
 import { findSchemaProblems } from './schemas.ts';
 import { findWorkloadProblems } from './workload-policies.ts';
@@ -17,6 +18,7 @@ const SOURCE_OF_PLAIN = 'k8s/overlays/dev';
 const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   'k8s/slipstream.yaml': async () => `${header('overlays/dev')}${await renderYaml(SOURCE_OF_PLAIN)}`,
   'k8s/components/nack/streams.yaml': async () => `${header('what the services declare')}${renderNack()}`,
+  'k8s/components/prometheus/rules.yaml': async () => `${header('docker/prometheus/rules')}${renderRules()}`,
 };
 
 /** Kustomizations that are whole: all that their objects name is in them. */
@@ -79,5 +81,6 @@ export async function findProblems(objects: readonly KubeObject[]): Promise<stri
     ...findEnvironmentProblems(objects),
     ...findFileProblems(objects),
     ...findEgressProblems(objects),
+    ...findUnscrapedJobs(objects),
   ];
 }

@@ -4,6 +4,7 @@ import { findComposeProblems, type ComposeModel } from './compose.ts';
 import { findEgressProblems } from './egress-policies.ts';
 import { findFileProblems } from './file-policies.ts';
 import type { KubeObject } from './kube-object.ts';
+import { findUnscrapedJobs } from './prometheus-rules.ts';
 import { findReferenceProblems } from './reference-policies.ts';
 import { findSchemaProblems } from './schemas.ts';
 import { findWorkloadProblems } from './workload-policies.ts';
@@ -179,6 +180,23 @@ spec:
       const [problem] = findEgressProblems(objects(undefined, 4223));
       expect(problem).toMatch(/NATS_URL names nats.other.svc:4222, which no policy/);
     });
+  });
+
+  it.each([
+    ['jobLabel: app', []],
+    ['jobLabel: other', ['PrometheusRule alerts: asks for the job shop, which nothing scrapes']],
+    ['namespaceSelector: {}', ['PrometheusRule alerts: asks for the job shop, which nothing scrapes']],
+  ])('of rules find with %s whether pods are scraped as the job they ask for', (change, problems) => {
+    const objects = [
+      deployment(),
+      read(
+        `{ kind: PodMonitor, metadata: { name: m, namespace: n }, spec: { ${change}, selector: { matchLabels: { app: shop } } } }`,
+      ),
+      read(
+        `{ kind: PrometheusRule, metadata: { name: alerts }, spec: { groups: [{ rules: [{ expr: 'up{job="shop"} == 0' }] }] } }`,
+      ),
+    ];
+    expect(findUnscrapedJobs(objects)).toEqual(problems);
   });
 
   describe('of containers', () => {
