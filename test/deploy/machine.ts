@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readDockerfile, readRecipe } from '../../tools/deploy/dockerfile.ts';
 import { claimFreePorts, type ClaimedPort } from '../../tools/process/free-ports.ts';
 import { guard } from '../../tools/process/guard.ts';
 import { startProcess, type ExitStatus, type ManagedProcess } from '../../tools/process/managed-process.ts';
@@ -14,8 +15,8 @@ import type { Container, Listener, System } from './container.ts';
 import { portsOf, programOf } from './programs.ts';
 import { materialize, pathsOf, Substitution } from './substitution.ts';
 
-/** What docker/Dockerfile sets in each of our images. */
-const IMAGE_ENVIRONMENT = { NODE_ENV: 'production', HOST: '127.0.0.1', SERVICE_VERSION: '0.1.0' };
+/** Of each of our images; nothing here is to be reached from other machines. */
+const IMAGE_ENVIRONMENT = { ...readRecipe(readDockerfile()).environment, HOST: '127.0.0.1' };
 /** The one user that the helper for PostgreSQL knows. */
 const DATABASE_USER = 'slipstream';
 const MAX_ATTEMPTS = 10;

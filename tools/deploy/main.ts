@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../setup-error.ts';
 import { findComposeProblems, readCompose } from './compose.ts';
+import { findDockerfileProblems, pinnedNodeVersion, readDockerfile } from './dockerfile.ts';
 import { checkManifests, writeGenerated } from './manifests.ts';
 import { findPrometheusProblems } from './prometheus-rules.ts';
 
@@ -22,6 +23,7 @@ async function run(command: string | undefined): Promise<number> {
       const problems = [
         ...(await checkManifests()),
         ...findComposeProblems(await readCompose()),
+        ...findDockerfileProblems(readDockerfile(), pinnedNodeVersion()),
         ...(await findPrometheusProblems()),
       ];
       for (const problem of problems) console.error(problem);
