@@ -6,11 +6,15 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { workloadsOf } from '../../tools/deploy/kube-object.ts';
+import { readObjects } from '../../tools/deploy/kustomize.ts';
+import { mebibytes } from '../../tools/deploy/workload-policies.ts';
 import { ROOT_DIR } from '../../tools/paths.ts';
 import { claimFreePorts, type ClaimedPort } from '../../tools/process/free-ports.ts';
 import { guard } from '../../tools/process/guard.ts';
 import { startPrometheus } from '../../tools/servers/prometheus.ts';
 import type { RunningServer } from '../../tools/servers/running-server.ts';
+import { APPS } from '../../tools/stack/apps.ts';
 import { Journey } from '../journeys/journey.ts';
 import { adapterQuery, desiredReplicas, readAdapterRules, readAutoscalers } from './autoscaling.ts';
 import { queriesOf, readDashboards } from './dashboards.ts';
@@ -191,6 +195,19 @@ describePrometheus('a Prometheus that scrapes the running system', () => {
     await clears('NatsDisconnected');
     await waitFor('the streams to be quiet', () => journey.isQuiet('ORDERS'), PATIENCE_MS);
   }, 300_000);
+
+  it('sees no app need more memory than its pod may use', async () => {
+    const limits = new Map(
+      workloadsOf(readObjects(readFileSync(join(ROOT_DIR, 'k8s', 'slipstream.yaml'), 'utf8'))).map(
+        ({ object, pod }) => [object.metadata.name, pod.containers[0]?.resources?.limits?.memory ?? ''],
+      ),
+    );
+    for (const { name } of APPS) {
+      const most = await api.value(`max_over_time(process_resident_memory_bytes{service="${name}"}[1h])`);
+      expect([name, most]).toEqual([name, expect.any(Number)]);
+      expect([name, (most ?? 0) / 2 ** 20 < mebibytes(limits.get(name) ?? '')]).toEqual([name, true]);
+    }
+  });
 
   it('scrapes the metrics that the reference names, and no others', async () => {
     const page = readFileSync(join(ROOT_DIR, 'docs', 'reference', 'metrics.md'), 'utf8');

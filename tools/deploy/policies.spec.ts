@@ -84,6 +84,12 @@ describe('the checks of manifests', () => {
     ],
     ['a missing probe', /livenessProbe.*\n/, '\n', /no livenessProbe/],
     ['memory without a limit', 'limits: { memory: 1Mi }', 'limits: {}', /no limit of memory/],
+    [
+      'a heap that may grow beyond the memory there is',
+      'env: [{ name: TOKEN',
+      'env: [{ name: NODE_OPTIONS, value: --max-old-space-size=384 }, { name: TOKEN',
+      /heap may grow to 384 MiB/,
+    ],
   ])('find %s', (_, before, after, problem) => {
     const problems = findWorkloadProblems([deployment((text) => text.replace(before, after))]);
     expect(problems).toHaveLength(1);

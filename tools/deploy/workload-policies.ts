@@ -8,6 +8,8 @@ import {
   workloadsOf,
 } from './kube-object.ts';
 
+/** What Node.js takes beside its old generation; with less the kernel kills it before its collector works. */
+const BESIDE_THE_HEAP_MIB = 160;
 /** Pods that run to their end need no probes. */
 const NEEDS_PROBES = new Set(['Deployment', 'StatefulSet']);
 const HEALTH_PATHS = {
@@ -26,6 +28,7 @@ export function findWorkloadProblems(objects: readonly KubeObject[]): string[] {
           ...findSecurityProblems(container),
           ...findImageProblems(container),
           ...findResourceProblems(container),
+          ...findHeapProblems(container),
           ...(NEEDS_PROBES.has(workload.object.kind) ? findProbeProblems(container) : []),
         ].map((problem) => `container ${container.name}: ${problem}`),
       ),
@@ -67,6 +70,20 @@ function findResourceProblems({ resources }: Container): string[] {
     ...(resources?.requests?.cpu && resources.requests.memory ? [] : ['requests no CPU or no memory']),
     ...(resources?.limits?.memory ? [] : ['has no limit of memory']),
   ];
+}
+
+function findHeapProblems({ resources, env = [] }: Container): string[] {
+  const options = env.find(({ name }) => name === 'NODE_OPTIONS')?.value ?? '';
+  const heap = /--max-old-space-size=(\d+)/.exec(options)?.[1];
+  const limit = resources?.limits?.memory;
+  if (!heap || !limit || Number(heap) + BESIDE_THE_HEAP_MIB <= mebibytes(limit)) return [];
+  return [`its heap may grow to ${heap} MiB, which its limit of memory leaves no room for`];
+}
+
+/** Shape of `512Mi` and `1Gi`. */
+export function mebibytes(quantity: string): number {
+  const [, count = '0', unit] = /^(\d+)(Mi|Gi)$/.exec(quantity) ?? [];
+  return Number(count) * (unit === 'Gi' ? 1_024 : 1);
 }
 
 function findProbeProblems(container: Container): string[] {
