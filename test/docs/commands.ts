@@ -1,0 +1,48 @@
+/** A command of a page: its words, without variables before it and comments behind it. */
+export interface Command {
+  readonly words: readonly string[];
+  /** Whether it is on lines of its own, to be typed as it is. */
+  readonly isBlock: boolean;
+}
+
+const FENCE = /^ *```sh\n([\s\S]*?)^ *```/gm;
+const INLINE = /`([^`\n]+)`/g;
+const PROGRAMS = /^(npm|npx|slipstream|kubectl|docker|helm|nats-server|aws|curl|bash) /;
+const VARIABLE = /^[A-Z_]+=/;
+
+/** The commands of a page, in blocks of code and in the text. */
+export function commandsOf(markdown: string): Command[] {
+  const blocks = [...markdown.matchAll(FENCE)].flatMap(([, text = '']) => linesOf(text));
+  const inline = [...markdown.replaceAll(FENCE, '').matchAll(INLINE)]
+    .map(([, text = '']) => text)
+    .filter((text) => PROGRAMS.test(text));
+  return [
+    ...blocks.map((line) => ({ words: wordsOf(line), isBlock: true })),
+    ...inline.map((line) => ({ words: wordsOf(line), isBlock: false })),
+  ].filter(({ words }) => words.length > 0);
+}
+
+/** A backslash goes on with the next line. */
+function linesOf(text: string): string[] {
+  return text.replaceAll(/\\\n */g, ' ').split('\n');
+}
+
+/** As a shell splits them, as far as our pages need one: quotes, comments, pipes and files at the end, variables, `$(…)` as one word. */
+function wordsOf(line: string): string[] {
+  const words = line.match(/(?:\$\([^)]*\)|'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const end = words.findIndex((word) => /^[#|>]/.test(word));
+  const spoken = (end < 0 ? words : words.slice(0, end)).map((word) => word.replaceAll(/['"]/g, ''));
+  return spoken.slice(spoken.findIndex((word) => !VARIABLE.test(word)));
+}
+
+/** What the command line of this project is called with; undefined for another command. */
+export function argumentsOfCli(words: readonly string[]): string[] | undefined {
+  if (words[0] === 'slipstream') return words.slice(1);
+  const [, program, ...rest] = words.join(' ').match(/^npm run (?:-s )?(cli)(?: --)?(?: (.*))?$/) ?? [];
+  return program === undefined ? undefined : (rest[0]?.split(' ') ?? []);
+}
+
+/** Value that follows an option, for each time it is given. */
+export function valuesOf(words: readonly string[], ...options: string[]): string[] {
+  return words.flatMap((word, index) => (options.includes(word) ? [words[index + 1] ?? ''] : []));
+}
