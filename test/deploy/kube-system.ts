@@ -18,8 +18,11 @@ interface Pod {
   readonly container: KubeContainer;
 }
 
+const JOBS = new Set(['Job', 'CronJob']);
+
 /**
- * What a cluster would start of these manifests: one pod of each Deployment and Job, every pod of a StatefulSet.
+ * What a cluster would start of these manifests: one pod of each Deployment and Job, every pod of a StatefulSet, and of a
+ * CronJob the pod of a time that has come.
  * @throws when they use what is not read here, which would make the result another system
  */
 export function readKubeSystem(file: string): System {
@@ -86,7 +89,7 @@ function describe(pod: Pod, objects: readonly KubeObject[]): Container {
     args: (container.args ?? []).map((arg) => expand(arg, env)),
     env,
     mounts: mountsOf(pod, objects),
-    isJob: workload.object.kind === 'Job',
+    isJob: JOBS.has(workload.object.kind),
     after: [],
     health: healthOf(container),
   };
