@@ -7,8 +7,10 @@ import { configSchema as orders } from '../../apps/order-service/src/config.js';
 import { configSchema as gateway } from '../../apps/payment-gateway/src/config.js';
 import { configSchema as payments } from '../../apps/payment-service/src/config.js';
 
-/** Variables that Node.js, the logger and OpenTelemetry read, whatever the app. */
-const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL|OTEL_[A-Z_]+)$/;
+/** Variables that Node.js and the logger read, whatever the app. */
+const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL)$/;
+/** Of OpenTelemetry; the command line sends no traces. */
+const TRACING = /^OTEL_[A-Z_]+$/;
 
 const commandLine = [
   // With `s3` it declares no buckets.
@@ -35,5 +37,6 @@ export function appOfImage(image: string): string | undefined {
 /** Any variable may be given by a file: `<NAME>_FILE`. */
 export function isKnownVariable(app: string, variable: string): boolean {
   const isKnown = (name: string) => KNOWN[app]?.has(name) ?? false;
-  return COMMON.test(variable) || isKnown(variable) || isKnown(variable.replace(/_FILE$/, ''));
+  if (COMMON.test(variable) || (TRACING.test(variable) && app !== 'cli')) return true;
+  return isKnown(variable) || isKnown(variable.replace(/_FILE$/, ''));
 }
