@@ -11,6 +11,7 @@ import {
   JetStreamBatchContext,
   JetStreamModule,
 } from '@slipstream/jetstream';
+import { dataSourceOptions } from '@slipstream/postgres';
 import { spawnSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
@@ -82,12 +83,8 @@ async function openDatabase(url: string, schema: string): Promise<DataSource> {
   await setup.query(`CREATE SCHEMA ${schema}`);
   await setup.destroy();
   const dataSource = await new DataSource({
-    type: 'postgres',
-    url,
-    schema,
-    migrations: [...inboxMigrations],
+    ...dataSourceOptions({ url, schema, migrations: inboxMigrations }),
     migrationsRun: true,
-    extra: { options: `-c search_path=${schema}` },
   }).initialize();
   const columns = 'order_id text NOT NULL, total double precision NOT NULL';
   await dataSource.query(`CREATE TABLE keyed_effects (message_id text PRIMARY KEY, ${columns})`);

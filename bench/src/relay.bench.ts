@@ -3,6 +3,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { EventEncoder, newEvent, orderCreatedV1, type EncodedEvent } from '@slipstream/contracts';
 import { JetStreamConnection, JetStreamPublisher } from '@slipstream/jetstream';
 import { Outbox, outboxMigrations, OutboxRelay, OutboxRows } from '@slipstream/outbox';
+import { dataSourceOptions } from '@slipstream/postgres';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import type { BenchEnvironment, Benchmark } from './benchmark.js';
@@ -61,12 +62,8 @@ async function openDatabase(url: string, schema: string): Promise<DataSource> {
   await setup.query(`CREATE SCHEMA ${schema}`);
   await setup.destroy();
   return new DataSource({
-    type: 'postgres',
-    url,
-    schema,
-    migrations: [...outboxMigrations],
+    ...dataSourceOptions({ url, schema, migrations: outboxMigrations }),
     migrationsRun: true,
-    extra: { options: `-c search_path=${schema}` },
   }).initialize();
 }
 
