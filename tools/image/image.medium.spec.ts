@@ -101,6 +101,8 @@ describe('the image of an app', () => {
       ];
       const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
+        // Where chroot is, which not every shell looks for there.
+        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
       });
       running.push(child);
       let output = '';
