@@ -1,20 +1,18 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { FAULT_POINTS, livesOf, type FaultPoints } from './fault-plan.ts';
-import { FaultRun, type Sabotage } from './fault-run.ts';
+import { FAULT_POINTS, livesOf } from './fault-plan.ts';
+import { FaultRun } from './fault-run.ts';
 
 /** How often each point kills its app, by tier. */
 const TIMES: Readonly<Record<string, number>> = { pr: 5, nightly: 100 };
 const tier = process.env.FAULT_TIER ?? 'pr';
 const times = TIMES[tier] ?? 5;
 const SETTLE_MS = 120_000;
-const LOST_AFTER_MS = 15_000;
 
 describe('the order system', () => {
   let run: FaultRun | undefined;
 
   afterEach(async () => {
     await run?.end();
-    run = undefined;
   }, 60_000);
 
   it(
@@ -31,22 +29,5 @@ describe('the order system', () => {
       expect(await run.journey.redeliveries('PAYMENTS')).toBeGreaterThan(0);
     },
     times * 120_000,
-  );
-
-  const broken: readonly [Sabotage, FaultPoints, RegExp][] = [
-    ['ack-before-commit', { 'order-service': ['inbox.claimed', 'inbox.before-commit'] }, /were lost/],
-    ['inbox-off', { 'order-service': ['jetstream.before-ack', 'inbox.committed'] }, /went through/],
-    ['id-greater-than-last', { 'order-service': ['relay.published'] }, /were lost|the log of order/],
-  ];
-  it.each(broken)(
-    'is seen to fail when broken by "%s"',
-    async (sabotage, points, violation) => {
-      run = await FaultRun.start({ points, times: 3, sabotage });
-      await run.loadUntilAllFired();
-      // What is lost stays lost, however long one waits; what is done twice shows when all has settled.
-      const settleMs = sabotage === 'inbox-off' ? SETTLE_MS : LOST_AFTER_MS;
-      expect((await run.findViolations(settleMs)).join('\n')).toMatch(violation);
-    },
-    300_000,
   );
 });

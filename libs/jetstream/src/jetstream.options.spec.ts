@@ -19,6 +19,7 @@ describe('options of the module', () => {
       replicas: 1,
       limits: {},
       topology: 'ensure',
+      tracing: false,
       sweepsAdvisories: true,
       handlers: {},
       shutdownTimeoutMs: 20_000,

@@ -1,14 +1,13 @@
 import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { SpanReceiver } from '@slipstream/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MessageObserver } from './message.observer.js';
 import { ObservabilityModule } from './observability.module.js';
 
 // Its requests are no news for whoever runs the tests.
 process.env['LOG_LEVEL'] = 'silent';
-// Everything is recorded and nothing exported.
-process.env['OTEL_TRACES_EXPORTER'] = 'none';
 
 @Injectable()
 class Feature {
@@ -36,15 +35,21 @@ class RootModule {}
 
 describe('observability module', () => {
   let app: NestFastifyApplication;
+  let receiver: SpanReceiver;
 
   beforeAll(async () => {
+    receiver = await SpanReceiver.start();
+    Object.assign(process.env, receiver.environment);
     const module = await Test.createTestingModule({ imports: [RootModule] }).compile();
     app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false });
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
   });
 
-  afterAll(() => app.close());
+  afterAll(async () => {
+    await app.close();
+    await receiver.stop();
+  });
 
   it('serves the metrics of Node and of the transport, labelled with the service', async () => {
     app
