@@ -15,10 +15,12 @@ export interface Report {
   readonly failures: readonly string[];
 }
 
+/** @param share of its floor that a ratio has to reach */
 export function createReport(
   { name, ratios: wanted }: Benchmark,
   prepared: PreparedBenchmark,
   measurements: readonly Measurement[],
+  share: number,
 ): Report {
   const rates = Object.fromEntries(measurements.map(({ label, median }) => [label, Math.round(median)]));
   const figures: Record<string, number> = { ...rates, ...prepared.figures?.() };
@@ -28,7 +30,8 @@ export function createReport(
   for (const { label, of, to, floor } of wanted) {
     const ratio = pairedRatio(ratesOf(of), ratesOf(to)) ?? (figures[of] ?? 0) / (figures[to] ?? 1);
     ratios[label] = Number(ratio.toFixed(3));
-    if (ratio < floor) failures.push(`${label} is ${ratio.toFixed(2)}, below ${floor}`);
+    const least = share * floor;
+    if (ratio < least) failures.push(`${label} is ${ratio.toFixed(2)}, below ${least}`);
   }
   const latencyMs = prepared.latencyMs?.();
   const env = { ...machine(), ...prepared.settings };
