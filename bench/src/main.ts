@@ -35,14 +35,6 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: 'boolean', default: false } },
 });
-const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
-if (unknown.length > 0) {
-  console.error(
-    `unknown benchmark ${unknown.join(', ')}; there are ${BENCHMARKS.map(({ name }) => name).join(', ')}`,
-  );
-  process.exit(2);
-}
-
 const environment: BenchEnvironment = {
   natsUrl: process.env['NATS_URL'] ?? 'nats://localhost:4222',
   natsSyncUrl: process.env['NATS_SYNC_URL'] ?? '',

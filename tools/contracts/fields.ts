@@ -1,4 +1,5 @@
 import { ScalarType, type DescField, type DescMessage } from '@bufbuild/protobuf';
+import { SetupError } from '../setup-error.ts';
 
 export type FieldType =
   | { readonly kind: 'string' | 'int32' | 'int64' | 'double' }
@@ -19,9 +20,9 @@ export function typeOf(field: DescField): FieldType {
   const kind = field.fieldKind === 'list' ? field.listKind : field.fieldKind;
   if (kind === 'message' && field.message) return { kind, message: field.message };
   const scalar = kind === 'scalar' && field.scalar !== undefined ? SCALARS[field.scalar] : undefined;
-  if (!scalar) throw new Error(`${field.toString()}: take a string, int32, int64, double or message`);
+  if (!scalar) throw new SetupError(`${field.toString()}: take a string, int32, int64, double or message`);
   if (field.fieldKind !== 'list' && !field.proto.proto3Optional) {
-    throw new Error(`${field.toString()}: declare it optional, or nobody can tell zero from absent`);
+    throw new SetupError(`${field.toString()}: declare it optional, or nobody can tell zero from absent`);
   }
   return { kind: scalar };
 }

@@ -2,6 +2,7 @@ import { createFileRegistry, fromBinary, getOption, hasOption } from '@bufbuild/
 import type { DescExtension, DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { getComments } from '@bufbuild/protoplugin';
+import { SetupError } from '../setup-error.ts';
 
 const RULES = 'slipstream.rules.v1';
 
@@ -79,7 +80,7 @@ export class ContractImage {
 
   private extension<Extendee extends DescExtension>(name: string): Extendee {
     const extension = this.registry.getExtension(`${RULES}.${name}`);
-    if (!extension) throw new Error(`the contracts define no option ${RULES}.${name}`);
+    if (!extension) throw new SetupError(`the contracts define no option ${RULES}.${name}`);
     return extension as Extendee;
   }
 }

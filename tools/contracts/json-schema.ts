@@ -1,4 +1,5 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { SetupError } from '../setup-error.ts';
 import { typeOf } from './fields.ts';
 import { type ContractImage, type Definition, describe } from './image.ts';
 
@@ -55,7 +56,7 @@ function valueSchema(image: ContractImage, field: DescField): JsonSchema {
       return { type: 'integer', ...INT32, ...rules };
     case 'int64':
       if (!(Number(rules.maximum) <= MOST_EXACT && rules.minimum !== undefined)) {
-        throw new Error(
+        throw new SetupError(
           `${field.toString()}: give it a kind with a minimum and a maximum of at most 2^53 - 2`,
         );
       }

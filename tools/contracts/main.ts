@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ROOT_DIR } from '../paths.ts';
-import { messageOf, SetupError } from '../setup-error.ts';
+import { runScript, script } from '../script.ts';
 import { generateContracts } from './generate.ts';
 import { isAnyStale, writeAll } from './generated-files.ts';
 
@@ -11,8 +10,14 @@ const LOADER = join(ROOT_DIR, 'libs', 'testing', 'node', 'typescript.mjs');
 const CORPUS = join(CONTRACTS_DIR, 'test', 'record-corpus.ts');
 const DOCUMENTS = join(ROOT_DIR, 'docs', 'generator', 'main.ts');
 
-const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values;
-try {
+await runScript(
+  script('generate', 'Makes types, schemas and documents from the contracts, handlers and controllers.')
+    .option('--check', 'change nothing: fail when something is stale or a contract breaks somebody')
+    .action(generate),
+);
+process.exit();
+
+async function generate({ check }: { check?: true }): Promise<void> {
   const files = await generateContracts(CONTRACTS_DIR);
   if (check) {
     if (isAnyStale(CONTRACTS_DIR, files)) process.exitCode = 1;
@@ -21,11 +26,7 @@ try {
     run(CORPUS);
   }
   run(DOCUMENTS, ...(check ? ['--check'] : []));
-} catch (error) {
-  console.error(error instanceof SetupError ? error.message : messageOf(error));
-  process.exitCode = 1;
 }
-process.exit();
 
 /** Runs what reads the sources of the services as they are, which takes their own compiler. */
 function run(program: string, ...flags: string[]): void {

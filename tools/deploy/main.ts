@@ -1,39 +1,25 @@
-import { parseArgs } from 'node:util';
-import { messageOf } from '../setup-error.ts';
+import { runScript, script } from '../script.ts';
 import { findComposeProblems, readCompose } from './compose.ts';
 import { findDockerfileProblems, pinnedNodeVersion, readDockerfile } from './dockerfile.ts';
 import { checkManifests, writeGenerated } from './manifests.ts';
 import { findPrometheusProblems } from './prometheus-rules.ts';
 
-const USAGE = `Usage: npm run deploy -- <command>
-  check    says what is wrong with what the system is deployed with, without a cluster
-  render   writes what is made from other files`;
+const deploy = script('deploy', 'What the system is deployed with.');
+deploy.command('check').description('say what is wrong with it, without a cluster').action(check);
+deploy.command('render').description('write what is made from other files').action(render);
+await runScript(deploy);
 
-const { positionals } = parseArgs({ allowPositionals: true });
-try {
-  process.exitCode = await run(positionals[0]);
-} catch (error) {
-  console.error(messageOf(error));
-  process.exitCode = 1;
+async function check(): Promise<void> {
+  const problems = [
+    ...(await checkManifests()),
+    ...findComposeProblems(await readCompose()),
+    ...findDockerfileProblems(readDockerfile(), pinnedNodeVersion()),
+    ...(await findPrometheusProblems()),
+  ];
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) process.exitCode = 1;
 }
 
-async function run(command: string | undefined): Promise<number> {
-  switch (command) {
-    case 'check': {
-      const problems = [
-        ...(await checkManifests()),
-        ...findComposeProblems(await readCompose()),
-        ...findDockerfileProblems(readDockerfile(), pinnedNodeVersion()),
-        ...(await findPrometheusProblems()),
-      ];
-      for (const problem of problems) console.error(problem);
-      return problems.length > 0 ? 1 : 0;
-    }
-    case 'render':
-      for (const file of await writeGenerated()) console.log(`wrote ${file}`);
-      return 0;
-    default:
-      console.error(USAGE);
-      return 2;
-  }
+async function render(): Promise<void> {
+  for (const file of await writeGenerated()) console.log(`wrote ${file}`);
 }

@@ -1,0 +1,16 @@
+import { Option } from 'commander';
+import { runScript, script } from '../script.ts';
+
+const tier = new Option('--tier <tier>', 'five times at each point, or a hundred times')
+  .choices(['pr', 'nightly'])
+  .default('pr');
+
+await runScript(
+  script('faults', 'Kills services at each point of the life of a message and checks what came of it.')
+    .addOption(tier)
+    .action(async (options: { tier: string }) => {
+      process.env.FAULT_TIER = options.tier;
+      process.argv.splice(2, Infinity, 'test/faults', 'libs/jetstream/test/crash-points');
+      await import('../test/main.ts');
+    }),
+);
