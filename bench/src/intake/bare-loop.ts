@@ -19,7 +19,6 @@ const MAX_GROUP = 500;
 const CONNECTIONS = 2;
 
 const RELAY_BATCH = 500;
-const RELAY_REST_MS = 5;
 const REQUEST_TIMEOUT_MS = 10_000;
 const SUBJECT = 'bare.orders.created';
 
@@ -33,6 +32,8 @@ await pool.query(`
 
 let waiting: Waiting[] = [];
 let running = 0;
+let commits = 0;
+let wakeRelay = (): void => undefined;
 
 async function commitNext(): Promise<void> {
   if (running === CONNECTIONS || waiting.length === 0) return;
@@ -60,6 +61,8 @@ async function commitNext(): Promise<void> {
       ],
     );
     await client.query('COMMIT');
+    commits++;
+    wakeRelay();
     for (const { orderId, resolve } of group) resolve({ orderId, status: 'pending' });
   } catch (error) {
     for (const { reject } of group) reject(error);
@@ -76,6 +79,7 @@ await (await jetstreamManager(nc)).streams.add(stream);
 
 async function relay(): Promise<void> {
   for (;;) {
+    const seen = commits;
     const { rows } = await pool.query<{ id: string; aggregate_id: string; body: Buffer }>(
       `SELECT * FROM bare_outbox ORDER BY id LIMIT ${RELAY_BATCH}`,
     );
@@ -94,8 +98,15 @@ async function relay(): Promise<void> {
       if (answer.json<{ error?: unknown }>().error) throw new Error(answer.string());
     }
     await pool.query('DELETE FROM bare_outbox WHERE id = ANY($1)', [rows.map(({ id }) => id)]);
-    if (rows.length === 0) await new Promise((rest) => setTimeout(rest, RELAY_REST_MS));
+    if (rows.length === 0 && commits === seen) await untilCommit();
   }
+}
+
+/** Nothing is polled: the other variant has the machine for itself while this one rests. */
+function untilCommit(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  wakeRelay = resolve;
+  return promise;
 }
 void relay();
 
