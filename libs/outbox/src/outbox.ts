@@ -28,7 +28,7 @@ export interface WriteBeside {
 }
 
 /** Number of the first parameter of a `WriteBeside`. */
-export const FIRST_PARAMETER = 6;
+export const FIRST_PARAMETER = 8;
 
 /**
  * Stores events in the transaction of the state change that they tell about, each with the trace it belongs to: that of
@@ -63,17 +63,33 @@ export class Outbox {
 const APPEND = `
   appended AS (
     INSERT INTO outbox (aggregate_id, message_id, subject, headers, data)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+    SELECT aggregate_id, message_id, subject,
+      convert_from(substring($4::bytea FROM at FOR head), 'UTF8'), substring($4 FROM at + head FOR body)
+    FROM unnest($1::text[], $2::text[], $3::text[], $5::int[], $6::int[], $7::int[])
+      AS message (aggregate_id, message_id, subject, at, head, body)
     RETURNING id, created_at, aggregate_id, octet_length(data) AS bytes)
   INSERT INTO outbox_pending (id, created_at, aggregate_id, bytes)
   SELECT id, created_at, aggregate_id, bytes FROM appended`;
 
+/**
+ * Headers and bodies lie one after the other in one value: as elements of arrays the driver would look through each of
+ * their characters for what to escape, and send bodies as hexadecimal digits.
+ */
 function columnsOf(messages: readonly OutboxMessage[]): unknown[] {
+  const parts = messages.map(({ headers, data }) => [Buffer.from(JSON.stringify(headers)), data] as const);
+  let end = 1;
+  const starts = parts.map(([head, body]) => {
+    const start = end;
+    end += head.length + body.length;
+    return start;
+  });
   return [
     messages.map(({ aggregateId }) => aggregateId),
     messages.map(({ messageId }) => messageId),
     messages.map(({ subject }) => subject),
-    messages.map(({ headers }) => JSON.stringify(headers)),
-    messages.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    Buffer.concat(parts.flat()),
+    starts,
+    parts.map(([head]) => head.length),
+    parts.map(([, body]) => body.length),
   ];
 }

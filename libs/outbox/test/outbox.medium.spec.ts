@@ -77,6 +77,17 @@ describe('the tables of the outbox', () => {
       { aggregate_id: 'a', bytes: 4 },
     ]);
   });
+
+  it('keep every byte and character of events that are taken together', async () => {
+    const events = [
+      { headers: { 'ce-id': 'ünïcode "✓" \\ {}' }, data: Buffer.from([0, 255, 92, 34, 128]) },
+      { headers: {}, data: Buffer.alloc(0) },
+      { headers: { 'ce-id': '€'.repeat(500) }, data: Buffer.alloc(100_000, 'ab') },
+    ];
+    await scene.append(...events.map((fields, index) => scene.message(String(index), fields)));
+    const rows = await scene.dataSource.query('SELECT headers::jsonb, data FROM outbox ORDER BY id');
+    expect(rows).toEqual(events);
+  });
 });
 
 describe('the migration of an outbox of the former version', () => {
