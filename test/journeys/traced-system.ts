@@ -3,9 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Journey } from './journey.ts';
 
 export const CREATED = 'process orders.created.*';
-/** What one order is made of from its created event on, whoever published it. */
+/** What one order is made of from its created event on. */
 export const LIFE = {
-  [CREATED]: 3,
+  [CREATED]: 2,
   'create payments.completed.v1': 1,
   'publish payments.completed.v1': 1,
   'process payments.completed.*': 1,
@@ -19,6 +19,18 @@ export const LIFE = {
   'process inventory.*.*': 1,
   'POST /charges': 1,
 };
+/** That of an order which somebody else published: order-intake registers it. It leaves out what order-service published. */
+export const FOREIGN_LIFE = { ...LIFE, [CREATED]: 3 };
+/** All that take part in every order. */
+export const CONSUMERS = [
+  'payment-orders',
+  'inventory-orders',
+  'order-payments',
+  'order-inventory',
+  'audit-orders',
+  'audit-payments',
+  'audit-inventory',
+];
 
 /** A context as a client outside of the system begins it. */
 export function startTrace() {

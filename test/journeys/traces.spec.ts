@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, type ReceivedSpan, type SpanReceiver } from '@slipstream/testing';
 import type { Journey } from './journey.ts';
-import { articleMessage, CREATED, LIFE, startTrace, TracedSystem } from './traced-system.ts';
+import { articleMessage, CREATED, FOREIGN_LIFE, LIFE, startTrace, TracedSystem } from './traced-system.ts';
 
 /** Spans whose parent is neither among them nor `root`. */
 function loose(spans: readonly ReceivedSpan[], root?: string): string[] {
@@ -35,7 +35,6 @@ describe('the trace of an order', () => {
     await journey.settled(await post(traceparent));
     const spans = await receiver.wait(traceId, {
       ...LIFE,
-      // Our own orders are registered before they are published: order-intake only looks at them.
       'POST /orders': 1,
       'create orders.created.v1': 1,
       'publish orders.created.v1': 1,
@@ -46,13 +45,9 @@ describe('the trace of an order', () => {
     expect(childrenOf(spans, request)).toContain('outbox_append_place');
     const [created] = named(spans, 'create orders.created.v1');
     expect(created).toMatchObject({ kind: 'producer', parentSpanId: request?.spanId });
-    expect(childrenOf(spans, created).toSorted()).toEqual([
-      'process orders.*.*',
-      CREATED,
-      CREATED,
-      CREATED,
-      'publish orders.created.v1',
-    ]);
+    expect(new Set(childrenOf(spans, created))).toEqual(
+      new Set(['process orders.*.*', CREATED, 'publish orders.created.v1']),
+    );
     const charging = named(spans, CREATED).find((span) => consumer(span) === 'payment-orders');
     expect(charging).toMatchObject({ kind: 'consumer', service: 'payment-service', isError: false });
     expect(charging?.links).toEqual([expect.objectContaining({ spanId: created?.spanId })]);
@@ -75,7 +70,7 @@ describe('the trace of an order', () => {
     const message = articleMessage();
     await journey.publishBare('orders.created.v1', JSON.stringify(message), { Traceparent: traceparent });
     await journey.settled(message.order_id);
-    const spans = await receiver.wait(traceId, LIFE);
+    const spans = await receiver.wait(traceId, FOREIGN_LIFE);
     expect(loose(spans, spanId)).toEqual([]);
     expect(named(spans, CREATED).map(consumer).toSorted()).toEqual([
       'inventory-orders',
@@ -91,7 +86,7 @@ describe('the trace of an order', () => {
     const first = await waitFor('a span of the order', () =>
       receiver.spans.find(({ attributes }) => attributes['order_id'] === message.order_id),
     );
-    const spans = await receiver.wait(first.traceId, LIFE);
+    const spans = await receiver.wait(first.traceId, FOREIGN_LIFE);
     // Its begin is outside of the system: what its consumers do are the roots.
     expect(new Set(loose(spans))).toEqual(new Set([CREATED, 'process orders.*.*']));
     const elsewhere = receiver.spans.filter(

@@ -8,7 +8,12 @@ import { SagaService } from './saga.service.js';
 export class IntakeController {
   constructor(private readonly saga: SagaService) {}
 
-  @OnEvent(orderCreatedV2, { durable: 'order-intake', concurrency: 2, batch: { size: 500, lingerMs: 5 } })
+  @OnEvent(orderCreatedV2, {
+    durable: 'order-intake',
+    noEcho: true,
+    concurrency: 2,
+    batch: { size: 500, lingerMs: 5 },
+  })
   onOrdersCreated(orders: readonly OrderCreated[], { messages }: JetStreamBatchContext): Promise<void> {
     return this.saga.register(orders, messages);
   }

@@ -9,6 +9,7 @@ import {
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { credentialFiles, credentialOptions, type NatsCredentials } from './credentials.js';
 import { CredentialWatch } from './credential-watch.js';
+import { OwnMessages } from './publish/own-messages.js';
 
 /** Counts started attempts of messages that were delivered more than once. */
 export const ATTEMPT_BUCKET = 'slipstream_attempts';
@@ -38,6 +39,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private readonly violationListeners = new Set<(error: PermissionViolationError) => void>();
   /** The client's own JetStream, for what this library has no words for. */
   readonly client: JetStreamClient;
+  readonly own = new OwnMessages();
   private connected = true;
   private credentialWatch: CredentialWatch | undefined;
 
@@ -156,6 +158,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
           break;
         case 'reconnect':
           this.connected = true;
+          this.own.forget();
           this.logger.log('reconnected to NATS');
           for (const listener of this.reconnectListeners) this.tell(listener);
           break;

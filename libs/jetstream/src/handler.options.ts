@@ -1,4 +1,3 @@
-import type { MsgHdrs } from '@nats-io/transport-node';
 import {
   findDeliveryProblems,
   MAX_ACK_PENDING,
@@ -63,10 +62,12 @@ export interface HandlerOptions extends DeliveryOptions {
    */
   readonly raw?: boolean;
   /**
-   * True for a message that is none of this handler's business, such as one that its own service published: it is acked
-   * without being decoded or handed over, and settled as `ignored`. Must not depend on anything but the message.
+   * Leaves out what this process published itself: it is acked without being decoded or handed over, and settled as
+   * `ignored`. Only spares work: what other processes of the service published, what was published long ago and what an
+   * operator sends again is handed over, and the handler must know it.
+   * @default false
    */
-  ignores?(this: void, message: UndecodedMessage): boolean;
+  readonly noEcho?: boolean;
   /**
    * Names the key of a message, the id of an order for example. Messages of one key are handled one at a time and in the
    * order of the stream, through retries, crashes and changes of process; those of different keys run in parallel. The
@@ -81,19 +82,9 @@ export interface HandlerOptions extends DeliveryOptions {
   readonly partitions?: number;
 }
 
-/** What can be told of a message without decoding it. */
-export interface UndecodedMessage {
-  readonly subject: string;
-  /** Undefined when there are none, or none that can be read. */
-  readonly headers: MsgHdrs | undefined;
-}
-
 /** Options by the name of the durable. What a payload or an error class means is the handler's to say. */
 export type HandlerOverrides = Readonly<
-  Record<
-    string,
-    Omit<HandlerOptions, 'durable' | 'raw' | 'ignores' | 'orderBy' | 'retryByError' | 'terminalErrors'>
-  >
+  Record<string, Omit<HandlerOptions, 'durable' | 'raw' | 'orderBy' | 'retryByError' | 'terminalErrors'>>
 >;
 
 /** How messages are gathered into a batch. */
@@ -106,10 +97,9 @@ export interface BatchOptions {
 
 export interface ResolvedHandlerOptions
   extends
-    Required<Omit<HandlerOptions, 'batch' | 'ignores' | 'orderBy' | keyof DeliveryOptions>>,
+    Required<Omit<HandlerOptions, 'batch' | 'orderBy' | keyof DeliveryOptions>>,
     ResolvedDeliveryOptions {
   readonly batch: BatchOptions | undefined;
-  readonly ignores: HandlerOptions['ignores'] | undefined;
   readonly orderBy: HandlerOptions['orderBy'] | undefined;
 }
 
@@ -121,6 +111,7 @@ const DEFAULTS = {
   terminalErrors: [],
   ackWaitMs: 30_000,
   raw: false,
+  noEcho: false,
   partitions: 4,
 } as const;
 
@@ -143,7 +134,7 @@ export function resolveHandlerOptions(options: HandlerOptions): ResolvedHandlerO
     timeoutMs: options.timeoutMs ?? Math.ceil((ackWaitMs * 2) / 3),
     raw: options.raw ?? DEFAULTS.raw,
     batch: options.batch,
-    ignores: options.ignores,
+    noEcho: options.noEcho ?? DEFAULTS.noEcho,
     orderBy: options.orderBy,
     partitions: options.partitions ?? DEFAULTS.partitions,
   };

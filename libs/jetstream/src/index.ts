@@ -18,7 +18,7 @@ export {
   type DeliveryOptions,
   type StartPosition,
 } from './delivery-options.js';
-export type { BatchOptions, HandlerOptions, HandlerOverrides, UndecodedMessage } from './handler.options.js';
+export type { BatchOptions, HandlerOptions, HandlerOverrides } from './handler.options.js';
 export { MessagePattern, type RequestOptions, type RequestPattern } from './message-pattern.decorator.js';
 export { RequestContext } from './requests/request.context.js';
 export { JetStreamBatchContext, JetStreamContext } from './server/jetstream.context.js';

@@ -77,34 +77,6 @@ describe('the policy of a handler', () => {
     ]);
   });
 
-  it.each([undefined, { size: 10, lingerMs: 5 }])(
-    'acks what it ignores without decoding it or handing it over (batch: %j)',
-    async (batch) => {
-      const handled: unknown[] = [];
-      const own = { ...options, ...(batch && { batch }) };
-      @Controller()
-      class Choosing {
-        @EventPattern(stream.subject('*'), { ...own, ignores: ({ subject }) => subject.endsWith('.own') })
-        on(@Payload() payload: unknown): void {
-          handled.push(...[payload].flat());
-        }
-      }
-      const { settled } = await start(Choosing);
-      await bystander.publish(stream.subject('own'), 'no JSON');
-      await bystander.publish(stream.subject('foreign'), '1');
-      await waitFor('both settled', () => settled.length === 2);
-      expect(new Set(settled.map(({ subject, outcome }) => `${subject} ${outcome}`))).toEqual(
-        new Set([`${stream.subject('own')} ignored`, `${stream.subject('foreign')} handled`]),
-      );
-      expect(handled).toEqual([1]);
-      await waitFor('both acks', async () => {
-        const { num_ack_pending, num_pending } = await bystander.consumer(stream.name, options.durable);
-        return num_ack_pending + num_pending === 0;
-      });
-      expect(await letters()).toEqual([]);
-    },
-  );
-
   it('dead-letters at once what it declares terminal, thrown by the handler, a pipe or a guard', async () => {
     const attempts: number[] = [];
     @Controller()

@@ -1,7 +1,7 @@
 import { Controller, type INestApplication, type Type } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { EventPattern, JetStreamContext, TerminalError } from '@slipstream/jetstream';
-import { DeadLetters, Redrives } from '@slipstream/operations';
+import { DeadLetters, Redrives, Replays } from '@slipstream/operations';
 import { OperatedServer, operatedStream, startService, type OperatedStream } from './harness.js';
 
 /** Who redrives, for the record. */
@@ -13,6 +13,7 @@ export class RedriveScene {
   server: OperatedServer;
   letters: DeadLetters;
   redrives: Redrives;
+  replays: Replays;
   isBroken: boolean;
   /** Calls of the handlers, as `<durable>:<payload>`. */
   seen: string[];
@@ -26,6 +27,7 @@ export class RedriveScene {
     this.server = await OperatedServer.connect();
     this.letters = new DeadLetters(this.server.nc);
     this.redrives = new Redrives(this.server.nc);
+    this.replays = new Replays(this.server.nc);
     this.apps = [];
     this.isBroken = true;
     this.seen = [];
@@ -38,8 +40,10 @@ export class RedriveScene {
     await this.server.close();
   }
 
-  async start(...parts: Type[]): Promise<void> {
-    this.apps.push(await startService(this.stream, parts));
+  async start(...parts: Type[]): Promise<INestApplication> {
+    const app = await startService(this.stream, parts);
+    this.apps.push(app);
+    return app;
   }
 
   /** Stops every process of the service. */

@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { EventPattern, JetStreamBatchContext, JetStreamContext, TerminalError } from '@slipstream/jetstream';
+import {
+  EventPattern,
+  JetStreamBatchContext,
+  JetStreamContext,
+  JetStreamPublisher,
+  JetStreamServer,
+  TerminalError,
+} from '@slipstream/jetstream';
 import { BodyGoneError } from '@slipstream/operations';
+import { waitFor } from '@slipstream/testing';
 import { ME, RedriveScene } from './redrive-scene.js';
 
 describe('a redrive', () => {
@@ -100,6 +108,30 @@ describe('a redrive', () => {
     await scene.redrives.redriveAll({ stream: scene.stream.name }, ME);
     await scene.server.redriven(scene.stream.name, 'raw');
     expect(bodies).toEqual(['{not json', '{not json']);
+  });
+
+  it('reaches a handler with what its own process published and it left out', async () => {
+    const handled: string[] = [];
+    @Controller()
+    class Registering {
+      @EventPattern(scene.stream.subject('e'), { durable: 'registering', noEcho: true })
+      on(@Payload() payload: string): void {
+        handled.push(payload);
+      }
+    }
+    const app = await scene.start(Registering);
+    await app.get(JetStreamServer).pause('registering');
+    await app
+      .get(JetStreamPublisher)
+      .publish({ subject: scene.stream.subject('e'), data: Buffer.from('"own"'), messageId: 'own' });
+    await app.get(JetStreamServer).resume('registering');
+    await scene.server.publish(scene.stream.subject('e'), '"foreign"');
+    await waitFor('the message of somebody else', () => handled.length > 0);
+    expect(handled).toEqual(['foreign']);
+    const range = { stream: scene.stream.name, consumer: 'registering' };
+    expect(await scene.replays.send(range, ME, 'again')).toMatchObject({ messages: 2 });
+    await waitFor('both', () => handled.length === 3);
+    expect(handled.toSorted()).toEqual(['foreign', 'foreign', 'own']);
   });
 
   it('fetches a body that was too large to be copied', async () => {

@@ -5,6 +5,7 @@ import {
   OutboxFullError,
   outboxMigrations,
   OutboxPartitions,
+  type OutboxMessage,
 } from '@slipstream/outbox';
 import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
@@ -79,7 +80,7 @@ describe('the tables of the outbox', () => {
   });
 
   it('keep every byte and character of events that are taken together', async () => {
-    const events = [
+    const events: Pick<OutboxMessage, 'headers' | 'data'>[] = [
       { headers: { 'ce-id': 'ünïcode "✓" \\ {}' }, data: Buffer.from([0, 255, 92, 34, 128]) },
       { headers: {}, data: Buffer.alloc(0) },
       { headers: { 'ce-id': '€'.repeat(500) }, data: Buffer.alloc(100_000, 'ab') },

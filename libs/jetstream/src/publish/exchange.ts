@@ -1,5 +1,6 @@
 import { MsgHdrsImpl, nuid, type NatsConnection } from '@nats-io/transport-node';
 import type { AckInbox, Request } from './ack-inbox.js';
+import type { OwnMessages } from './own-messages.js';
 import type { WireHeaders, WireMessage } from './outgoing-message.js';
 import { PublishError } from './publish-errors.js';
 import { readAnswer, toPublishError, type ServerAck } from './server-answer.js';
@@ -11,12 +12,15 @@ export class Exchange {
   constructor(
     private readonly nc: NatsConnection,
     private readonly inbox: AckInbox,
+    private readonly own: OwnMessages,
   ) {}
 
   /** @throws PublishError */
   async store(wire: WireMessage): Promise<ServerAck> {
     try {
-      return readAnswer(await this.inbox.request(encoded(wire)), wire);
+      const ack = readAnswer(await this.inbox.request(encoded(wire)), wire);
+      if (!ack.duplicate) this.own.add(ack.stream, ack.seq, ack.seq);
+      return ack;
     } catch (cause) {
       throw toPublishError(cause, wire);
     }
@@ -48,6 +52,7 @@ export class Exchange {
       const ack = readAnswer(await this.inbox.request(encoded(last, committing)), last);
       // A server that does not know batches stores the messages one by one and counts none.
       if (ack.count !== wires.length) throw new PublishError('the server did not take the batch', last);
+      this.own.add(ack.stream, ack.seq - wires.length + 1, ack.seq);
       return ack;
     } catch (cause) {
       throw toPublishError(cause, last);

@@ -27,7 +27,8 @@ export class JetStreamPublisher {
   ) {
     const capabilities = new ServerCapabilities(connection);
     this.preparation = new MessagePreparation(connection, capabilities);
-    this.exchange = new Exchange(connection.nc, new AckInbox(connection.nc, connection.inboxPrefix));
+    const inbox = new AckInbox(connection.nc, connection.inboxPrefix);
+    this.exchange = new Exchange(connection.nc, inbox, connection.own);
     this.batches = new BatchPublisher(this.exchange, capabilities);
   }
 

@@ -12,6 +12,7 @@ import {
   UndecodableMessageError,
   UnroutableMessageError,
 } from '../errors.js';
+import type { OwnMessages } from '../publish/own-messages.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import type { DeliveryTrace } from './delivery-tracing.js';
 import { identify } from './error-identity.filter.js';
@@ -58,8 +59,10 @@ export class Dispatcher {
     private readonly codec: MessageCodec,
     private readonly invoke: InvokeHandler,
     private readonly isOutage: (error: unknown) => boolean,
+    private readonly own: OwnMessages,
   ) {
     this.routeOf = createRouter(plan.routes);
+    if (plan.options.noEcho) own.remember(plan.stream.name);
     const { timeoutMs, durable } = plan.options;
     this.watchdog = new Watchdog(
       timeoutMs,
@@ -82,7 +85,7 @@ export class Dispatcher {
       trace: undefined,
     };
     try {
-      if (this.isIgnored(message)) {
+      if (this.isEcho(info)) {
         attempt.outcome = IGNORED;
         return attempt;
       }
@@ -176,9 +179,10 @@ export class Dispatcher {
     this.watchdog.abortAll(reason);
   }
 
-  private isIgnored(message: Msg): boolean {
-    const { ignores } = this.plan.options;
-    return ignores?.({ subject: message.subject, headers: readHeaders(message) }) ?? false;
+  /** What was handed over once is until it is done with, and an operator sends again what the service has lost. */
+  private isEcho({ stream, streamSequence, timestampMs, deliveryCount, redrive }: DeliveryInfo): boolean {
+    if (!this.plan.options.noEcho || deliveryCount > 1 || redrive !== undefined) return false;
+    return this.own.has(stream, streamSequence, timestampMs);
   }
 
   private decode(message: Msg): DecodedMessage {

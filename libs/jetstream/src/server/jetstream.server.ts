@@ -226,7 +226,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
   private createLoop(plan: ConsumerPlan, handling: ConsumerPlan, attempts: AttemptLedger): ConsumerLoop {
     const { codec, observer, isOutage, tracing } = this.parts.options;
     const processor = new DeliveryProcessor(handling, {
-      dispatcher: new Dispatcher(handling, codec, this.invoke, isOutage),
+      dispatcher: new Dispatcher(handling, codec, this.invoke, isOutage, this.parts.connection.own),
       settler: this.settler,
       attempts: isEphemeral(plan.options) ? AttemptLedger.inMemory() : attempts,
       deadLetters: this.deadLettersOf(handling.stream),
@@ -250,7 +250,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
     const settler = new HoldingSettler(connection.nc);
     const keys = new OrderingKeys(plan.options, options.codec);
     const processor = new DeliveryProcessor(plan, {
-      dispatcher: new Dispatcher(plan, keys, this.invoke, options.isOutage),
+      dispatcher: new Dispatcher(plan, keys, this.invoke, options.isOutage, connection.own),
       settler,
       attempts,
       deadLetters: this.deadLettersOf(plan.stream),
