@@ -140,6 +140,18 @@ export class StripeGateway extends PaymentGateway {
     } catch (error) {
       // It was confirmed or cancelled before; what counts is what became of it.
       if (hasCode(error, 'payment_intent_unexpected_state')) return this.stripe.paymentIntents.retrieve(id);
+      // The money may have moved before it failed; no other confirmation will ever be answered otherwise.
+      if (isRecordedFailure(error)) return this.abandon(id);
+      throw error;
+    }
+  }
+
+  /** Cancels an intent unless it was paid. */
+  private async abandon(id: string): Promise<Stripe.PaymentIntent> {
+    try {
+      return await this.stripe.paymentIntents.cancel(id);
+    } catch (error) {
+      if (hasCode(error, 'payment_intent_unexpected_state')) return this.stripe.paymentIntents.retrieve(id);
       throw error;
     }
   }

@@ -36,6 +36,10 @@ export type StripeFault =
   | 'process'
   /** Creating an intent fails inside of Stripe, which remembers that. */
   | 'break'
+  /** Confirming moves the money and then fails inside of Stripe, which remembers that. */
+  | 'break-after'
+  /** Confirming fails inside of Stripe before money moves, which remembers that. */
+  | 'break-before'
   /** Confirmations wait for `release`. */
   | 'hold';
 
@@ -144,8 +148,7 @@ export class StripeStandIn {
   }
 
   private create(form: URLSearchParams): Answer {
-    if (this.fault === 'break')
-      return failure(500, { type: 'api_error', message: 'An unknown error occurred' });
+    if (this.fault === 'break') return broken();
     const amount = Number(form.get('amount'));
     if (amount < 50) {
       const message = 'Amount must be at least €0.50 eur';
@@ -176,6 +179,7 @@ export class StripeStandIn {
 
   private async confirm(intent: Intent): Promise<Answer> {
     if (this.fault === 'hold') await this.released.promise;
+    if (this.fault === 'break-before') return broken();
     if (!['requires_confirmation', 'requires_payment_method'].includes(intent.status)) {
       return unexpectedState(intent);
     }
@@ -187,7 +191,7 @@ export class StripeStandIn {
     }
     intent.status = this.fault === 'process' ? 'processing' : 'succeeded';
     if (intent.status === 'succeeded') this.charges++;
-    return ok(intent);
+    return this.fault === 'break-after' ? broken() : ok(intent);
   }
 
   private cancel(intent: Intent): Answer {
@@ -228,6 +232,10 @@ function ok(body: object): Answer {
 
 function failure(status: number, error: object): Answer {
   return { status, body: { error } };
+}
+
+function broken(): Answer {
+  return failure(500, { type: 'api_error', message: 'An unknown error occurred' });
 }
 
 function unexpectedState({ status }: Intent): Answer {

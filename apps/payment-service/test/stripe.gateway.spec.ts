@@ -96,6 +96,24 @@ describe('Stripe', () => {
     expect(stripe.charges).toBe(0);
   });
 
+  it('is asked what became of a confirmation that failed inside of it, for its answer stays the same', async () => {
+    stripe.fault = 'break-after';
+    await expect(gateway.charge(request)).rejects.toThrow('An unknown error occurred');
+    stripe.fault = 'none';
+    // As by a process that asked before the money moved, and found nothing.
+    expect(await gateway.charge(request)).toEqual({ status: 'succeeded', chargeId: 'pi_1' });
+    expect(stripe.charges).toBe(1);
+  });
+
+  it('closes a key whose confirmation failed inside of it and charged nothing', async () => {
+    stripe.fault = 'break-before';
+    await expect(gateway.charge(request)).rejects.toThrow('An unknown error occurred');
+    stripe.fault = 'none';
+    expect(await gateway.charge(request)).toEqual({ status: 'voided' });
+    expect(await gateway.find(request)).toEqual({ status: 'voided' });
+    expect(stripe.charges).toBe(0);
+  });
+
   it('declines an amount that it does not take, and one that it cannot express', async () => {
     expect(await gateway.charge({ ...request, amountMinor: 1 })).toMatchObject({ status: 'declined' });
     const odd = { ...request, key: 'charge-o-2', currency: 'KWD', amountMinor: 5_124 };
