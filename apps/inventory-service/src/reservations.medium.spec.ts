@@ -111,6 +111,15 @@ describe('reservations', () => {
     expect(await events(first.orderId)).toEqual(['inventory.reserved.v1']);
   });
 
+  it('give back what was taken when a batch holds an order in two versions that contradict each other', async () => {
+    const orders = Array.from({ length: 20 }, () => order(sku));
+    const others = orders.map(({ orderId }) => ({ ...order(sku, sku, sku), orderId }));
+    await reserve([...orders, ...others]);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 20 });
+    await release(orders);
+    expect(await stock.find(sku)).toMatchObject({ reserved: 0 });
+  });
+
   it('refuse one order of a batch without holding a piece of it, and serve its neighbours', async () => {
     const scarce = uniqueName('sku');
     await stock.set(scarce, 0);

@@ -32,14 +32,18 @@ export class StockRepository {
     orders: readonly Reservation[],
     state: 'reserved' | 'released',
   ): Promise<Reservation[]> {
+    // One entry for each order: of two, any one could be stored, and another one be taken.
+    const byId = new Map<string, Reservation>();
+    for (const order of orders) if (!byId.has(order.orderId)) byId.set(order.orderId, order);
+    const firsts = [...byId.values()];
     const rows: { order_id: string }[] = await tx.query(
       `INSERT INTO reservations (order_id, state, lines)
        SELECT order_id, $2, lines FROM unnest($1::text[], $3::jsonb[]) AS o (order_id, lines) ORDER BY order_id
        ON CONFLICT DO NOTHING RETURNING order_id`,
-      [orders.map(({ orderId }) => orderId), state, orders.map(({ lines }) => JSON.stringify(lines))],
+      [firsts.map(({ orderId }) => orderId), state, firsts.map(({ lines }) => JSON.stringify(lines))],
     );
     const opened = new Set(rows.map((row) => row.order_id));
-    return orders.filter(({ orderId }) => opened.delete(orderId));
+    return firsts.filter(({ orderId }) => opened.has(orderId));
   }
 
   async reject(tx: EntityManager, orderIds: readonly string[]): Promise<void> {
