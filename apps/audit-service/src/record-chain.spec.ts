@@ -54,6 +54,14 @@ describe('a segment', () => {
     ]);
   });
 
+  it('shows what was added behind its last line', () => {
+    const { lines, claim } = writeSegment([{ body: 'a' }, { body: 'b' }]);
+    expect(checkSegment(`${lines.join('')}${lines[0]?.trimEnd()}`, claim)).toMatchObject([
+      { kind: 'changed', record: 3 },
+    ]);
+    expect(checkSegment(lines.join('').trimEnd(), claim)).toMatchObject([{ kind: 'changed', record: 2 }]);
+  });
+
   it('shows that another segment stands in its place', () => {
     const { claim } = writeSegment([{ body: 'a' }, { body: 'b' }]);
     const other = writeSegment([{ body: 'c' }, { body: 'd' }], 3, claim.chain);

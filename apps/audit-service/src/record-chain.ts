@@ -72,7 +72,11 @@ export function readRecord(line: string): ReadRecord | undefined {
 
 /** Says what was done to a segment, record by record; nothing when it is as it was written. */
 export function checkSegment(segment: string, claim: SegmentClaim): Finding[] {
-  const records = segment.split('\n').slice(0, -1).map(readRecord);
+  const lines = segment.split('\n');
+  const tail = lines.pop();
+  const records = lines.map(readRecord);
+  // Whatever stands behind the last line break was not written with the segment.
+  if (tail !== '') records.push(undefined);
   const last = claim.firstRecord + claim.records - 1;
   const isWithin = ({ number }: RecordPosition) => number >= claim.firstRecord && number <= last;
   if (records.length > 0 && records.every((record) => record?.isIntact && !isWithin(record))) {
