@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { zstdCompressSync } from 'node:zlib';
 import { CompressedSegmentStore } from './compressed.segment-store.js';
 import { SegmentStore } from './segment-store.js';
 
@@ -36,6 +37,15 @@ describe('a compressed segment', () => {
     stored.objects.set(location, Buffer.from('{"number":1}\n'));
     expect(await store.read(location)).toBeUndefined();
     expect(await store.read('bucket/nothing.ndjson.zst')).toBeUndefined();
+  });
+
+  it('that something was added to cannot be read: other readers would find it, and this one not', async () => {
+    const location = await store.write('ORDERS/4.ndjson', segment);
+    const content = stored.objects.get(location) ?? Buffer.alloc(0);
+    for (const added of [zstdCompressSync('{"number":201}\n'), Buffer.from('{"number":201}\n')]) {
+      stored.objects.set(location, Buffer.concat([content, added]));
+      expect(await store.read(location)).toBeUndefined();
+    }
   });
 
   it('is told from one that was stored before there was any', async () => {

@@ -6,6 +6,13 @@ const SUFFIX = '.zst';
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
+/** What the decoder answers when it is asked for `info`, which its types leave out. */
+interface Decompressed {
+  readonly buffer: Buffer;
+  /** `bytesWritten`: how much of the input was read. */
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /**
  * Keeps segments in Zstandard (RFC 8878), which makes them several times smaller; `zstd -dc` reads them anywhere. Segments
  * that were stored without are read as they are.
@@ -23,6 +30,12 @@ export class CompressedSegmentStore extends SegmentStore {
     const stored = await this.inner.read(location);
     if (!stored || !location.endsWith(SUFFIX)) return stored;
     // What was changed by somebody is no frame any more.
-    return decompress(stored).catch(() => undefined);
+    return readFrame(stored).catch(() => undefined);
   }
+}
+
+/** @returns undefined when anything follows the frame: other readers would go on where the decoder of Node ends */
+async function readFrame(stored: Buffer): Promise<Buffer | undefined> {
+  const { buffer, engine } = (await decompress(stored, { info: true })) as unknown as Decompressed;
+  return engine.bytesWritten === stored.length ? buffer : undefined;
 }
