@@ -17,6 +17,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditScene } from '../test/audit-scene.js';
+import { bytesOf } from './audit-record.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
 import { S3SegmentStore } from './s3.segment-store.js';
@@ -51,6 +52,14 @@ describe('the audit log', () => {
     const object = (await scene.segments.listOf(scene.stream, 0, 1))[0]?.object ?? '';
     const content = JSON.parse((await scene.store.read(object))?.toString() ?? '');
     expect(content).toMatchObject({ number: 1, bodyBase64: Buffer.from([0xff, 0, 0xfe]).toString('base64') });
+  });
+
+  it('keeps every byte of a text that begins with a byte order mark', async () => {
+    const data = Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]);
+    await scene.newLog().append([scene.message(1, { data })]);
+    const object = (await scene.segments.listOf(scene.stream, 0, 1))[0]?.object ?? '';
+    const content = JSON.parse((await scene.store.read(object))?.toString() ?? '');
+    expect(Buffer.from(bytesOf(content))).toEqual(data);
   });
 
   it('gives the final state of every order by the log alone', async () => {

@@ -1,6 +1,7 @@
 import type { JetStreamContext } from '@slipstream/jetstream';
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** Keeps a byte order mark, which is part of the bytes. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A message exactly as it was in its stream. */
 export interface AuditRecord {
