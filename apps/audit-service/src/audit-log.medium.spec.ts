@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditScene } from '../test/audit-scene.js';
 import { bytesOf } from './audit-record.js';
+import { AuditVerifier } from './audit-verifier.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
 import { S3SegmentStore } from './s3.segment-store.js';
@@ -60,6 +61,28 @@ describe('the audit log', () => {
     const object = (await scene.segments.listOf(scene.stream, 0, 1))[0]?.object ?? '';
     const content = JSON.parse((await scene.store.read(object))?.toString() ?? '');
     expect(Buffer.from(bytesOf(content))).toEqual(data);
+  });
+
+  it('is whole when two processes published their heads in another order than they committed', async () => {
+    const late = Promise.withResolvers<void>();
+    const publishing = Promise.withResolvers<void>();
+    const { publisher } = scene;
+    const heads = await scene.openHeads({
+      publish: async (message) => {
+        if (message.messageId?.startsWith(`${scene.stream}:1:`)) {
+          publishing.resolve();
+          await late.promise;
+        }
+        return publisher.publish(message);
+      },
+    });
+    const first = scene.newLog(scene.store, heads).append(scene.messages(1, 10));
+    await publishing.promise;
+    await scene.newLog(scene.store, heads).append(scene.messages(11, 20));
+    late.resolve();
+    await first;
+    const { problems } = await new AuditVerifier(scene.segments, scene.store, heads).verify();
+    expect(problems.filter(({ stream }) => stream === scene.stream)).toEqual([]);
   });
 
   it('gives the final state of every order by the log alone', async () => {

@@ -85,14 +85,13 @@ class StreamLog {
 
   /** Compares the log with its signed heads. */
   close(): void {
-    const { newest, forged, outOfOrder } = this.anchors;
+    const { newest, forged } = this.anchors;
     if (forged > 0) {
       const detail = `${forged} heads were not signed with the key of this service`;
       this.report({ kind: 'forged', detail, record: null, segment: null });
     }
-    const contradicted = this.contradicted ?? outOfOrder;
-    if (contradicted) {
-      const { at, records, segments } = contradicted;
+    if (this.contradicted) {
+      const { at, records, segments } = this.contradicted;
       const detail = `the log is another one than the head signed at ${at} tells of`;
       this.report({ kind: 'rewritten', detail, record: records, segment: segments });
     }
