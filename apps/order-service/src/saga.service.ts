@@ -37,7 +37,8 @@ export class SagaService {
     const unknown = orders.filter((_, index) => isUnknown[index]);
     if (unknown.length === 0) return;
     const bringers = messages.filter((_, index) => isUnknown[index]);
-    const settled: OrderState[] = [];
+    // Replaced, not added to: a transaction that is repeated runs this again.
+    let settled: readonly OrderState[] = [];
     await this.inbox.onceEach(bringers, async (tx, fresh) => {
       const byId = new Map<string, OrderCreated>();
       for (const order of firstCopies(unknown, fresh)) {
@@ -51,7 +52,7 @@ export class SagaService {
         messageId: byId.get(orderId)?.messageId ?? '',
       }));
       // An order that was cancelled before it was known had its event then; registration can only confirm.
-      settled.push(...registered.filter(({ status }) => status === 'confirmed'));
+      settled = registered.filter(({ status }) => status === 'confirmed');
       await this.endings.record(tx, settled, created);
     });
     this.metrics.settled(settled);
@@ -63,7 +64,7 @@ export class SagaService {
     messages: readonly MessageIdentity[],
     { event: name, toFacts }: Advance<Event>,
   ): Promise<void> {
-    const settled: OrderState[] = [];
+    let settled: readonly OrderState[] = [];
     await this.inbox.onceEach(messages, async (tx, fresh) => {
       const news = firstCopies(events, fresh);
       if (news.length === 0) return;
@@ -72,7 +73,7 @@ export class SagaService {
         : [];
       const moved = facts.length > 0 ? await this.orders.record(tx, facts) : [];
       const received = news.map(({ orderId, messageId }) => ({ orderId, event: name, messageId }));
-      settled.push(...moved.filter(({ status }) => status !== 'pending'));
+      settled = moved.filter(({ status }) => status !== 'pending');
       await this.endings.record(tx, settled, received);
     });
     this.metrics.settled(settled);

@@ -113,6 +113,27 @@ describe('the saga of an order', () => {
     ]);
   });
 
+  it('tells once how an order ended when its transaction is repeated', async () => {
+    const order = orderOf();
+    await register(order);
+    await paid(order.orderId);
+    const { dataSource } = process;
+    await dataSource.query('CREATE SEQUENCE history_entries');
+    await dataSource.query(`
+      CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF nextval('history_entries') = 1 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END IF;
+        RETURN NULL;
+      END $$`);
+    await dataSource.query(
+      'CREATE TRIGGER fail_once AFTER INSERT ON order_history FOR EACH STATEMENT EXECUTE FUNCTION fail_once()',
+    );
+    await reserved(order.orderId);
+    await dataSource.query('DROP TRIGGER fail_once ON order_history');
+    expect(await process.published(order.orderId)).toEqual(['orders.confirmed.v1']);
+    expect((await events(order.orderId))?.filter((event) => event === 'orders.confirmed')).toHaveLength(1);
+  });
+
   it('cancels once an order that did not settle in time, however many processes look', async () => {
     const orders = Array.from({ length: 20 }, () => orderOf());
     await register(...orders);
