@@ -213,6 +213,11 @@ function columnsOf(orders: readonly OrderCreated[]): unknown[][] {
     orders.map(({ currency }) => currency),
     orders.map(({ totalMinor }) => totalMinor),
     orders.map(({ lines }) => JSON.stringify(lines)),
-    orders.map(({ createdAt }) => new Date(createdAt).toISOString()),
+    orders.map(({ createdAt }) => timestamp(createdAt)),
   ];
+}
+
+/** PostgreSQL takes the sign that ISO 8601 puts before a year of more than four digits for a time zone. */
+function timestamp(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace(/^\+0*/, '');
 }

@@ -134,6 +134,12 @@ describe('the saga of an order', () => {
     expect((await events(order.orderId))?.filter((event) => event === 'orders.confirmed')).toHaveLength(1);
   });
 
+  it('registers an order whose time no calendar in use knows, as its contract allows', async () => {
+    const late = { ...orderOf(), createdAt: 8_640_000_000_000_000 };
+    await register(late);
+    expect((await process.orders.find(late.orderId))?.createdAt).toEqual(new Date(late.createdAt));
+  });
+
   it('cancels once an order that did not settle in time, however many processes look', async () => {
     const orders = Array.from({ length: 20 }, () => orderOf());
     await register(...orders);
