@@ -30,9 +30,10 @@ export class SettlementWatch {
     this.inTimeSince = undefined;
     const consumers = (await this.positions()).filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
     this.stored = consumers.map((at) => (at.pending === 0 ? at.deliveredThrough : undefined));
-    const isInTime = consumers.every(
-      ({ settledThrough }, index) => settledThrough >= (before[index] ?? Infinity),
-    );
+    // Without any, the transport has not started, and nothing was heard.
+    const isInTime =
+      consumers.length > 0 &&
+      consumers.every(({ settledThrough }, index) => settledThrough >= (before[index] ?? Infinity));
     if (isInTime) this.inTimeSince = since;
     return isInTime ? now - since : undefined;
   }

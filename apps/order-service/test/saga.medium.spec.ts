@@ -267,6 +267,16 @@ describe('the saga of an order', () => {
       ]);
     });
 
+    it('gives no order up before the consumers are there', async () => {
+      const order = orderOf();
+      await register(order);
+      const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
+      const housekeeping = new HousekeepingService(saga, process.keys, () => Promise.resolve([]), config);
+      await housekeeping.run();
+      await housekeeping.run();
+      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
+    });
+
     it('gives orders time after an outage', async () => {
       const order = orderOf();
       await register(order);
