@@ -7,6 +7,7 @@ export class ListSegmentsDto {
   @Type(() => Number)
   @IsInt()
   @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
   after: number = 0;
 
   @ApiPropertyOptional({ default: 100, minimum: 1, maximum: 1_000 })
