@@ -2,7 +2,14 @@ import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, UseGuards
 import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
 import { AcceptingGuard } from './accepting.guard.js';
-import { AcceptedOrderDto, ListOrdersDto, OrderDto, OrderPageDto, PlaceOrderDto } from './orders.dto.js';
+import {
+  AcceptedOrderDto,
+  ListOrdersDto,
+  ORDER_ID,
+  OrderDto,
+  OrderPageDto,
+  PlaceOrderDto,
+} from './orders.dto.js';
 import { OrdersService } from './orders.service.js';
 
 @ApiTags('orders')
@@ -32,7 +39,8 @@ export class OrdersController {
   @Get(':id')
   @ApiOkResponse({ type: OrderDto })
   async find(@Param('id') orderId: string): Promise<OrderDto> {
-    const order = await this.orders.find(orderId);
+    // What is no id cannot be asked for: text of the database holds no NUL.
+    const order = ORDER_ID.test(orderId) ? await this.orders.find(orderId) : undefined;
     if (!order) throw new ProblemException(404, { detail: `there is no order "${orderId}"` });
     return order;
   }

@@ -27,6 +27,7 @@ const MAX_TOTAL_MINOR = 1_000_000_000_000;
 const SKU = /^[\w.-]{1,64}$/;
 const CUSTOMER_ID = /^[\w-]{1,64}$/;
 const CURRENCY = /^[A-Z]{3}$/;
+export const ORDER_ID = /^[\w-]{1,64}$/;
 const MAX_LINES = 500;
 
 export class OrderLineDto {
@@ -131,7 +132,7 @@ export class ListOrdersDto {
 
   @ApiPropertyOptional({ description: 'Last order id of the page before.' })
   @IsOptional()
-  @Matches(/^[\w-]{1,64}$/, { message: 'must be an order id' })
+  @Matches(ORDER_ID, { message: 'must be an order id' })
   after?: string;
 
   @ApiPropertyOptional({ default: 50, minimum: 1, maximum: 500 })

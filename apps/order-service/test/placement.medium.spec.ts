@@ -3,6 +3,7 @@ import { ProblemException } from '@slipstream/bootstrap';
 import { isDatabaseUnavailable } from '@slipstream/postgres';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import type { AcceptedOrderDto, PlaceOrderDto } from '../src/orders.dto.js';
+import { OrdersController } from '../src/orders.controller.js';
 import { createOrderDatabase, type OrderDatabase, type OrderProcess } from './harness.js';
 
 const COPIES = 100;
@@ -189,6 +190,11 @@ describe('placing orders', () => {
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toEqual(seen.toSorted());
     expect(seen).toEqual(expect.arrayContaining(before));
+  });
+
+  it.each(['nobody', '\u0000', 'o'.repeat(10_000)])('knows no order %j and says so', async (orderId) => {
+    const controller = new OrdersController(processes[0].service);
+    await expect(controller.find(orderId)).rejects.toMatchObject({ status: 404 });
   });
 
   it('refuses with 503 and Retry-After what would wait too long, and stores the rest once it can', async () => {
