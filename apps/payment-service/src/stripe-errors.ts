@@ -9,6 +9,9 @@ import { retryAfterMs } from './retry-after.js';
 
 const { errors } = Stripe;
 
+/** Of charges that Stripe will never refund. */
+const UNREFUNDABLE = new Set(['charge_disputed', 'charge_not_refundable', 'refund_disputed_payment']);
+
 /** What an error of the SDK says about the request, in the words of the port. Refusals of one charge are not among them. */
 export function toGatewayError(cause: unknown): unknown {
   if (!(cause instanceof errors.StripeError)) return cause;
@@ -33,6 +36,12 @@ export function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof errors.StripeInvalidRequestError)) return undefined;
   const isAboutMoney = error.param === 'amount' || error.param === 'currency';
   return isAboutMoney || error.code?.startsWith('amount_') ? error.message : undefined;
+}
+
+/** Why Stripe will not refund this charge, however often it is asked; undefined when the error says something else. */
+export function refundRefusalOf(error: unknown): string | undefined {
+  if (!(error instanceof errors.StripeInvalidRequestError)) return undefined;
+  return error.code !== undefined && UNREFUNDABLE.has(error.code) ? error.code : undefined;
 }
 
 /** True for an error that Stripe recorded under the key and gives as the answer to every request with it. */

@@ -40,6 +40,8 @@ export type StripeFault =
   | 'break-after'
   /** Confirming fails inside of Stripe before money moves, which remembers that. */
   | 'break-before'
+  /** The customer has had the bank take the money back. */
+  | 'dispute'
   /** Confirmations wait for `release`. */
   | 'hold';
 
@@ -204,6 +206,10 @@ export class StripeStandIn {
     if (this.refunded.has(intentId)) {
       const message = 'Charge has already been refunded.';
       return failure(400, { type: 'invalid_request_error', code: 'charge_already_refunded', message });
+    }
+    if (this.fault === 'dispute') {
+      const message = `Charge for ${intentId} has been charged back; cannot issue a refund.`;
+      return failure(400, { type: 'invalid_request_error', code: 'charge_disputed', message });
     }
     if (this.intents.get(intentId)?.status !== 'succeeded') {
       return failure(400, { type: 'invalid_request_error', message: 'no successful charge to refund' });

@@ -130,6 +130,15 @@ describe('Stripe', () => {
     expect(stripe.refunds).toBe(1);
   });
 
+  it('declines the refund of a charge that can have none, and is not down for that', async () => {
+    await gateway.charge(request);
+    stripe.fault = 'dispute';
+    expect(await gateway.refund({ key: request.key, chargeId: 'pi_1' })).toEqual({
+      status: 'declined',
+      reason: 'charge_disputed',
+    });
+  });
+
   it('that locks us out is down for us, and no reason to decline anything', async () => {
     const locked = new StripeGateway({ apiKey: 'sk_wrong', apiBase, paymentMethod: 'pm_card_visa' });
     await expect(locked.charge(request)).rejects.toBeInstanceOf(GatewayUnavailableError);
