@@ -42,6 +42,13 @@ describe('event codec', () => {
     });
   });
 
+  it('reads no amount that could not be published again', () => {
+    const most = { ...article, currency: 'JPY', total_amount: 9_007_199_254_740_990 };
+    expect(decode(most).payload).toMatchObject({ totalMinor: 9_007_199_254_740_990 });
+    const more = { ...most, total_amount: 9_007_199_254_740_991 };
+    expect(failureOf(more)).toMatchObject({ code: 'CONTRACT_INVALID', path: 'total_amount' });
+  });
+
   it('ignores fields it does not know', () => {
     expect(decode({ ...article, colour: 'red' }).payload).toEqual(decode(article).payload);
   });

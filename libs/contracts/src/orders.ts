@@ -24,6 +24,8 @@ export interface OrderCancelled extends EventBase {
   readonly reason: string;
 }
 
+/** Largest amount of the contracts: what is read must be fit to be published again. */
+const MOST_MINOR = Number.MAX_SAFE_INTEGER - 1;
 /** Currency of a v1 order that names none. */
 const DEFAULT_CURRENCY = 'USD';
 
@@ -95,7 +97,7 @@ function agreedTotal(
   currency: string,
 ): number {
   const rounded = toMinorUnits(total_amount, currency);
-  if (!Number.isSafeInteger(rounded)) {
+  if (!(rounded <= MOST_MINOR)) {
     throw new ContractError(
       'CONTRACT_INVALID',
       'total_amount: exceeds the largest exact amount',
