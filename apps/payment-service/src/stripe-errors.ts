@@ -44,6 +44,12 @@ export function refundRefusalOf(error: unknown): string | undefined {
   return error.code !== undefined && UNREFUNDABLE.has(error.code) ? error.code : undefined;
 }
 
+/** As `toGatewayError`; that one refund cannot be made yet, for want of funds for example, says nothing about the gateway. */
+export function toRefundError(cause: unknown): unknown {
+  if (!(cause instanceof errors.StripeInvalidRequestError)) return toGatewayError(cause);
+  return new ChargePendingError(`Stripe: ${cause.message}`, { cause });
+}
+
 /** True for an error that Stripe recorded under the key and gives as the answer to every request with it. */
 export function isRecordedFailure(error: unknown): boolean {
   return (

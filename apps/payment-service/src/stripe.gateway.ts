@@ -8,7 +8,14 @@ import {
   type RefundResult,
 } from './payment-gateway.js';
 import { toStripeAmount } from './stripe-amount.js';
-import { hasCode, isRecordedFailure, refundRefusalOf, refusalOf, toGatewayError } from './stripe-errors.js';
+import {
+  hasCode,
+  isRecordedFailure,
+  refundRefusalOf,
+  refusalOf,
+  toGatewayError,
+  toRefundError,
+} from './stripe-errors.js';
 
 const TIMEOUT_MS = 8_000;
 /** Stripe keeps keys for a day at least. An hour of it is left for requests that are still travelling. */
@@ -98,7 +105,7 @@ export class StripeGateway extends PaymentGateway {
       if (hasCode(error, 'charge_already_refunded')) return { status: 'succeeded' };
       const reason = refundRefusalOf(error);
       if (reason !== undefined) return { status: 'declined', reason };
-      throw toGatewayError(error);
+      throw toRefundError(error);
     }
   }
 

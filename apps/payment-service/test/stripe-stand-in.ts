@@ -42,6 +42,8 @@ export type StripeFault =
   | 'break-before'
   /** The customer has had the bank take the money back. */
   | 'dispute'
+  /** Our account holds too little for refunds. */
+  | 'poor'
   /** Confirmations wait for `release`. */
   | 'hold';
 
@@ -210,6 +212,10 @@ export class StripeStandIn {
     if (this.fault === 'dispute') {
       const message = `Charge for ${intentId} has been charged back; cannot issue a refund.`;
       return failure(400, { type: 'invalid_request_error', code: 'charge_disputed', message });
+    }
+    if (this.fault === 'poor') {
+      const message = 'Insufficient funds in your Stripe account to issue a refund.';
+      return failure(400, { type: 'invalid_request_error', code: 'balance_insufficient', message });
     }
     if (this.intents.get(intentId)?.status !== 'succeeded') {
       return failure(400, { type: 'invalid_request_error', message: 'no successful charge to refund' });

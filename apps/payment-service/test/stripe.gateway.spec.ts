@@ -139,6 +139,13 @@ describe('Stripe', () => {
     });
   });
 
+  it('is not down, and takes orders, when it cannot make a refund yet', async () => {
+    await gateway.charge(request);
+    stripe.fault = 'poor';
+    const refund = { key: request.key, chargeId: 'pi_1' };
+    await expect(gateway.refund(refund)).rejects.toBeInstanceOf(ChargePendingError);
+  });
+
   it('that locks us out is down for us, and no reason to decline anything', async () => {
     const locked = new StripeGateway({ apiKey: 'sk_wrong', apiBase, paymentMethod: 'pm_card_visa' });
     await expect(locked.charge(request)).rejects.toBeInstanceOf(GatewayUnavailableError);
