@@ -122,7 +122,7 @@ describe('the audit log', () => {
 
   it('publishes the head that a crash kept back when it starts again', async () => {
     const silent = { publish: () => Promise.reject(new Error('the process died')) };
-    const crashed = await scene.openHeads(silent);
+    const crashed = await scene.openHeads(silent, scene.key);
     await scene.newLog(scene.store, crashed).append(scene.messages(1, 5));
     expect(await scene.heads.latest(scene.stream)).toBeUndefined();
     await scene.newLog().onApplicationBootstrap();

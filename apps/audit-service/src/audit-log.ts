@@ -8,7 +8,7 @@ import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js'
 import { ChainHeads, type AnchoredHead } from './chain-heads.js';
 import { chainRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
-import { SegmentsRepository, type ChainEnd } from './segments.repository.js';
+import { SegmentsRepository, type ChainEnd, type SignedEnd } from './segments.repository.js';
 
 /** Append-only log of messages in segments. The hash of each record covers the one before it in its stream. */
 @Injectable()
@@ -58,6 +58,7 @@ export class AuditLog implements OnApplicationBootstrap {
       const { lines, chain } = chainRecords(kept, before);
       const content = Buffer.from(lines.join(''));
       const number = before.segments + 1;
+      const after = { stream, segments: number, records: before.records + kept.length, chain };
       const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
       const object = await need('the object store', this.store.write(name, content));
       failpoint('audit.stored');
@@ -69,8 +70,8 @@ export class AuditLog implements OnApplicationBootstrap {
         records: kept.length,
         bytes: content.length,
         chain,
+        signature: mustSign ? this.heads.sign(after) : null,
       });
-      const after = { stream, segments: number, records: before.records + kept.length, chain };
       return mustSign ? after : undefined;
     });
     failpoint('audit.committed');
@@ -78,18 +79,17 @@ export class AuditLog implements OnApplicationBootstrap {
   }
 
   /**
-   * Messages are recorded whatever happened to the log, but a log that was cut off must not be signed again as if it were
-   * whole. Only somebody who looks into it should end the alarm.
+   * Messages are recorded whatever happened to the log, but a log that was cut off or added to must not be signed again as if
+   * it were whole. Only somebody who looks into it should end the alarm.
    */
-  private agrees(end: ChainEnd, anchored: AnchoredHead | undefined): boolean {
-    if (!anchored?.isGenuine) return true;
-    const { head } = anchored;
-    const isBehind = end.segments < head.segments;
-    const isOther = end.segments === head.segments && end.chain !== head.chain;
-    if (!isBehind && !isOther) return true;
+  private agrees(end: SignedEnd, anchored: AnchoredHead | undefined): boolean {
+    const head = anchored?.isGenuine ? anchored.head : undefined;
+    const told = head?.segments ?? 0;
+    const isTold = end.segments === told && (!head || end.chain === head.chain);
+    if (isTold || (end.segments > told && this.heads.isSigned(end))) return true;
     this.logger.error(
       { stream: end.stream, head, end },
-      'the audit log was cut off or written anew; it is not signed',
+      'the audit log was cut off, added to or written anew by somebody; it is not signed',
     );
     return false;
   }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { AuditProblemDto, SegmentDto, VerificationDto } from './audit.dto.js';
+import type { AuditProblemDto, VerificationDto } from './audit.dto.js';
 import { ChainHeads, type ChainHead } from './chain-heads.js';
 import { HeadAnchors } from './head-anchors.js';
 import { checkSegment, GENESIS } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
-import { SegmentsRepository } from './segments.repository.js';
+import { SegmentsRepository, type SignedEnd, type SignedSegment } from './segments.repository.js';
 
 const PAGE = 500;
 /** More would not tell more. */
@@ -37,7 +37,7 @@ export class AuditVerifier {
     // Before the index, which goes on growing: a head that is read after it could be ahead of what was read.
     const anchors = new HeadAnchors();
     for await (const anchored of this.heads.all(stream)) anchors.add(anchored);
-    const log = new StreamLog(stream, anchors);
+    const log = new StreamLog(stream, anchors, (end) => this.heads.isSigned(end));
     for (;;) {
       const page = await this.segments.listOf(stream, log.lastNumber, PAGE);
       for (const segment of page) log.check(segment, await this.store.read(segment.object));
@@ -55,15 +55,17 @@ class StreamLog {
   records = 0;
   lastNumber = 0;
   private chain = GENESIS;
+  private signature: string | null = null;
   private recordsByIndex = 0;
   private contradicted: ChainHead | undefined;
 
   constructor(
     private readonly stream: string,
     private readonly anchors: HeadAnchors,
+    private readonly isSigned: (end: SignedEnd) => boolean,
   ) {}
 
-  check(segment: SegmentDto, content: Buffer | undefined): void {
+  check(segment: SignedSegment, content: Buffer | undefined): void {
     this.findGap(segment);
     if (content) {
       const { firstRecord, records, chain } = segment;
@@ -80,6 +82,7 @@ class StreamLog {
     this.recordsByIndex = segment.firstRecord + segment.records - 1;
     this.lastNumber = segment.number;
     this.chain = segment.chain;
+    this.signature = segment.signature;
     this.contradicted ??= this.anchors.of(segment.number).find(({ chain }) => chain !== segment.chain);
   }
 
@@ -104,9 +107,19 @@ class StreamLog {
         segment: this.lastNumber + 1,
       });
     }
+    this.findAddition(newest);
   }
 
-  private findGap({ number, firstRecord }: SegmentDto): void {
+  /** What no head tells of yet is signed in the index; the signature of its end covers all of it. */
+  private findAddition(newest: ChainHead | undefined): void {
+    const { stream, lastNumber: segments, recordsByIndex: records, chain, signature } = this;
+    const told = newest?.segments ?? 0;
+    if (segments <= told || this.isSigned({ stream, segments, records, chain, signature })) return;
+    const detail = `segments ${told + 1} to ${segments} were not signed with the key of this service`;
+    this.report({ kind: 'forged', detail, record: (newest?.records ?? 0) + 1, segment: told + 1 });
+  }
+
+  private findGap({ number, firstRecord }: SignedSegment): void {
     if (number === this.lastNumber + 1 && firstRecord === this.recordsByIndex + 1) return;
     const detail = `segments ${this.lastNumber + 1} to ${number - 1} are not in the index`;
     this.report({

@@ -6,6 +6,7 @@ import {
 } from '@slipstream/jetstream';
 import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { HEAD_SUBJECT, HEADS_STREAM, headsStream } from './audit-storage.js';
+import type { ChainEnd, SignedEnd } from './segments.repository.js';
 
 const SUBJECT_PREFIX = `${HEAD_SUBJECT}.`;
 const STREAM_NAME_IN_USE = 10_058;
@@ -61,12 +62,23 @@ export class ChainHeads {
     return new ChainHeads(connection, publisher, key);
   }
 
-  async publish(head: ChainHead): Promise<void> {
+  /** Signs an end for the index: until its head is told, nothing else shows that nobody added to the log. */
+  sign(end: ChainEnd): string {
+    return sign(undefined, bytesOf(end), this.key).toString('base64');
+  }
+
+  isSigned({ signature, ...end }: SignedEnd): boolean {
+    if (signature === null) return false;
+    return verify(undefined, bytesOf(end), this.publicKey, Buffer.from(signature, 'base64'));
+  }
+
+  async publish({ stream, segments, records, chain, at }: ChainHead): Promise<void> {
+    const head: ChainHead = { stream, segments, records, chain, at };
     const text = JSON.stringify(head);
     const signature = sign(undefined, Buffer.from(text), this.key).toString('base64');
     await this.publisher.publish({
-      subject: `${SUBJECT_PREFIX}${head.stream}`,
-      messageId: `${head.stream}:${head.segments}:${head.chain}`,
+      subject: `${SUBJECT_PREFIX}${stream}`,
+      messageId: `${stream}:${segments}:${chain}`,
       data: Buffer.from(JSON.stringify({ head: text, signature })),
       headers: { 'content-type': 'application/json' },
     });
@@ -113,6 +125,11 @@ export class ChainHeads {
     const { state } = await manager.streams.info(HEADS_STREAM, { subjects_filter: `${SUBJECT_PREFIX}*` });
     return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(SUBJECT_PREFIX.length));
   }
+}
+
+/** A list, which no head is: neither can stand for the other. */
+function bytesOf({ stream, segments, records, chain }: ChainEnd): Buffer {
+  return Buffer.from(JSON.stringify([stream, segments, records, chain]));
 }
 
 async function requireStream(manager: JetStreamManager): Promise<void> {

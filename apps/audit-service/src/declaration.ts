@@ -3,6 +3,7 @@ import { placeOf } from './audit-record.js';
 import { auditStorage } from './audit-storage.js';
 import { RecordingController } from './recording.controller.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
+import { SignAuditSegments1764000000001 } from './migrations/sign-audit-segments.js';
 
 /** What this service handles, publishes and answers: for its module, and for tools that describe it without running it. */
 export const declaration = {
@@ -12,7 +13,7 @@ export const declaration = {
   storage: auditStorage,
   // It reads every stream anyway, and may write dead letters of each.
   overseesStreams: true,
-  migrations: [CreateAuditSegments1763900000002],
+  migrations: [CreateAuditSegments1763900000002, SignAuditSegments1764000000001],
   publishes: [],
   api: {
     title: 'Audit',

@@ -19,6 +19,7 @@ import { startNatsServer, type TestNatsServer } from '../../../libs/jetstream/te
 import { AuditLog } from './audit-log.js';
 import { ChainHeads } from './chain-heads.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
+import { SignAuditSegments1764000000001 } from './migrations/sign-audit-segments.js';
 import { RecordingController } from './recording.controller.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository } from './segments.repository.js';
@@ -58,7 +59,7 @@ beforeAll(async () => {
     type: 'postgres',
     url: database.url,
     parseInt8: true,
-    migrations: [...inboxMigrations, CreateAuditSegments1763900000002],
+    migrations: [...inboxMigrations, CreateAuditSegments1763900000002, SignAuditSegments1764000000001],
     migrationsRun: true,
   }).initialize();
   // The streams have fixed names, which other tests use too.

@@ -3,7 +3,13 @@ import { DataSource, type EntityManager } from 'typeorm';
 import type { SegmentDto } from './audit.dto.js';
 import { GENESIS } from './record-chain.js';
 
-export type NewSegment = Omit<SegmentDto, 'id' | 'createdAt'>;
+/** A segment as the index holds it. */
+export interface SignedSegment extends SegmentDto {
+  /** Of the end it made; null when it was not signed. */
+  readonly signature: string | null;
+}
+
+export type NewSegment = Omit<SignedSegment, 'id' | 'createdAt'>;
 
 /** Where the log of a stream ends. */
 export interface ChainEnd {
@@ -13,27 +19,29 @@ export interface ChainEnd {
   readonly chain: string;
 }
 
+export interface SignedEnd extends ChainEnd, Pick<SignedSegment, 'signature'> {}
+
 const SEGMENT = `id, stream, number, object, first_record AS "firstRecord", records, bytes, chain, created_at AS "createdAt"`;
-const END = 'stream, number AS segments, first_record + records - 1 AS records, chain';
+const END = 'stream, number AS segments, first_record + records - 1 AS records, chain, signature';
 
 @Injectable()
 export class SegmentsRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Makes the transaction the only writer of the stream's log and returns where it ends. */
-  async lockEnd(tx: EntityManager, stream: string): Promise<ChainEnd> {
+  async lockEnd(tx: EntityManager, stream: string): Promise<SignedEnd> {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`audit:${stream}`]);
     const [end] = await tx.query(
       `SELECT ${END} FROM audit_segments WHERE stream = $1 ORDER BY number DESC LIMIT 1`,
       [stream],
     );
-    return end ?? { stream, segments: 0, records: 0, chain: GENESIS };
+    return end ?? { stream, segments: 0, records: 0, chain: GENESIS, signature: null };
   }
 
   async add(tx: EntityManager, segment: NewSegment): Promise<void> {
     await tx.query(
-      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain, signature)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [
         segment.stream,
         segment.number,
@@ -42,12 +50,13 @@ export class SegmentsRepository {
         segment.records,
         segment.bytes,
         segment.chain,
+        segment.signature,
       ],
     );
   }
 
   /** Where the log of every stream ends. */
-  ends(): Promise<ChainEnd[]> {
+  ends(): Promise<SignedEnd[]> {
     return this.dataSource.query(
       `SELECT DISTINCT ON (stream) ${END} FROM audit_segments ORDER BY stream, number DESC`,
     );
@@ -62,9 +71,9 @@ export class SegmentsRepository {
   }
 
   /** A page of a stream's segments in the order of their numbers. */
-  listOf(stream: string, afterNumber: number, limit: number): Promise<SegmentDto[]> {
+  listOf(stream: string, afterNumber: number, limit: number): Promise<SignedSegment[]> {
     return this.dataSource.query(
-      `SELECT ${SEGMENT} FROM audit_segments WHERE stream = $1 AND number > $2 ORDER BY number LIMIT $3`,
+      `SELECT ${SEGMENT}, signature FROM audit_segments WHERE stream = $1 AND number > $2 ORDER BY number LIMIT $3`,
       [stream, afterNumber, limit],
     );
   }

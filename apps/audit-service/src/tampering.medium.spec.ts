@@ -41,6 +41,26 @@ describe('an audit log that somebody changed', () => {
     await objects.putBlob({ name: name.join('/') }, Buffer.from(changed.join('')));
   };
 
+  const forgeSegment = async () => {
+    const ends = await scene.segments.ends();
+    const end = ends.find(({ stream }) => stream === scene.stream) ?? {
+      segments: 0,
+      records: 0,
+      chain: GENESIS,
+    };
+    const number = end.segments + 1;
+    const { line, hash: chain } = chainRecord(
+      { body: 'forged' },
+      { number: end.records + 1, previous: end.chain },
+    );
+    const object = await scene.store.write(`${scene.stream}/forged`, Buffer.from(line));
+    await scene.dataSource.query(
+      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain)
+       VALUES ($1, $2, $3, $4, 1, $5, $6)`,
+      [scene.stream, number, object, end.records + 1, line.length, chain],
+    );
+  };
+
   it('shows the record that was changed', async () => {
     await tamperWithObject(2, (lines) =>
       lines.with(3, (lines[3] ?? '').replace('"sequence":14', '"sequence":15')),
@@ -122,6 +142,21 @@ describe('an audit log that somebody changed', () => {
       at: new Date().toISOString(),
     });
     expect(await scene.problems()).toMatchObject([{ kind: 'forged' }]);
+  });
+
+  it('shows a segment that somebody without the key added, even after it went on and was started again', async () => {
+    await forgeSegment();
+    const forged = [{ kind: 'forged', segment: 4, record: 31 }];
+    expect(await scene.problems()).toMatchObject(forged);
+    await scene.newLog().append(scene.messages(31, 40));
+    await scene.newLog().onApplicationBootstrap();
+    expect(await scene.problems()).toMatchObject(forged);
+  });
+
+  it('shows a log that somebody without the key began', async () => {
+    scene.set();
+    await forgeSegment();
+    expect(await scene.problems()).toMatchObject([{ kind: 'forged', segment: 1, record: 1 }]);
   });
 
   it('refuses changes of its index', async () => {

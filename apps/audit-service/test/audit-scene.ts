@@ -8,6 +8,7 @@ import type { RecordedMessage } from '../src/audit-record.js';
 import { AuditVerifier } from '../src/audit-verifier.js';
 import { ChainHeads } from '../src/chain-heads.js';
 import { CreateAuditSegments1763900000002 } from '../src/migrations/create-audit-segments.js';
+import { SignAuditSegments1764000000001 } from '../src/migrations/sign-audit-segments.js';
 import { NatsSegmentStore } from '../src/nats.segment-store.js';
 import type { SegmentStore } from '../src/segment-store.js';
 import { SegmentsRepository } from '../src/segments.repository.js';
@@ -21,6 +22,8 @@ export class AuditScene {
   segments: SegmentsRepository;
   store: NatsSegmentStore;
   stream: string;
+  /** Of the service. */
+  readonly key = generateKeyPairSync('ed25519').privateKey;
   private database: TestDatabase;
 
   /** Before all tests. */
@@ -30,7 +33,7 @@ export class AuditScene {
       type: 'postgres',
       url: this.database.url,
       parseInt8: true,
-      migrations: [...inboxMigrations, CreateAuditSegments1763900000002],
+      migrations: [...inboxMigrations, CreateAuditSegments1763900000002, SignAuditSegments1764000000001],
       migrationsRun: true,
     }).initialize();
     this.connection = await JetStreamConnection.open({ servers: natsUrl() }, 1);
@@ -38,7 +41,7 @@ export class AuditScene {
       settled: () => undefined,
       published: () => undefined,
     });
-    this.heads = await this.openHeads();
+    this.heads = await this.openHeads(this.publisher, this.key);
     this.segments = new SegmentsRepository(this.dataSource);
     this.store = new NatsSegmentStore(this.connection, { replicas: 1 });
   }
@@ -55,9 +58,11 @@ export class AuditScene {
     await this.connection.onApplicationShutdown();
   }
 
-  /** Heads signed with a key of their own. */
-  openHeads(publisher: Pick<JetStreamPublisher, 'publish'> = this.publisher): Promise<ChainHeads> {
-    const key = generateKeyPairSync('ed25519').privateKey;
+  /** Heads signed with a key of their own, unless one is given. */
+  openHeads(
+    publisher: Pick<JetStreamPublisher, 'publish'> = this.publisher,
+    key = generateKeyPairSync('ed25519').privateKey,
+  ): Promise<ChainHeads> {
     return ChainHeads.open(this.connection, publisher, { key, replicas: 1 });
   }
 
