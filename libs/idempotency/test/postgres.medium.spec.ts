@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { uniqueName } from '@slipstream/testing';
+import type { PoolClient } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
 import { createInboxDatabase, type InboxDatabase } from './postgres.harness.js';
+
+type Send = (tx: EntityManager, text: string) => Promise<unknown>;
+
+const sendThroughManager: Send = (tx, text) => tx.query(text);
+const sendThroughConnection: Send = async ({ queryRunner }, text) => {
+  const client = (await queryRunner?.connect()) as PoolClient;
+  return client.query(text);
+};
 
 describe('inbox in PostgreSQL', () => {
   let database: InboxDatabase;
@@ -76,12 +85,15 @@ describe('inbox in PostgreSQL', () => {
     expect(await effects()).toBe(1);
   });
 
-  it('repeats an effect that met a deadlock', async () => {
+  it.each([
+    ['by the data source', sendThroughManager],
+    ['by the connection itself, as the outbox does', sendThroughConnection],
+  ])('repeats an effect that met a deadlock in a statement sent %s', async (_, send) => {
     let runs = 0;
     const processed = await inbox.once({ consumer: 'c', messageId }, async (tx) => {
       await effect(tx);
       if (++runs < 3)
-        await tx.query(`DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`);
+        await send(tx, `DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`);
     });
     expect({ processed, runs, effects: await effects() }).toEqual({ processed: true, runs: 3, effects: 1 });
   });

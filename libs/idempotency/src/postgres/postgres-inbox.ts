@@ -173,7 +173,8 @@ export class PostgresInbox implements Inbox<EntityManager> {
 }
 
 function isTransient(error: unknown): boolean {
-  if (!(error instanceof QueryFailedError)) return false;
-  const { code } = error.driverError as { code?: string };
+  // A statement that was sent past the data source, as the outbox sends its own, fails with the driver's error.
+  const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  const { code } = (cause ?? {}) as { code?: unknown };
   return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;
 }
