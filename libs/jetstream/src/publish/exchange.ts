@@ -1,7 +1,8 @@
-import { MsgHdrsImpl, nuid, type NatsConnection } from '@nats-io/transport-node';
+import { nuid, type NatsConnection } from '@nats-io/transport-node';
 import type { AckInbox, Request } from './ack-inbox.js';
 import type { OwnMessages } from './own-messages.js';
-import type { WireHeaders, WireMessage } from './outgoing-message.js';
+import { asHeaders, field } from './header-fields.js';
+import type { WireMessage } from './outgoing-message.js';
 import { PublishError } from './publish-errors.js';
 import { readAnswer, toPublishError, type ServerAck } from './server-answer.js';
 
@@ -39,16 +40,14 @@ export class Exchange {
   async storeAtomically(wires: readonly WireMessage[], last: WireMessage): Promise<ServerAck> {
     try {
       const batchId = nuid.next();
-      const place = (sequence: number): WireHeaders => ({
-        'Nats-Batch-Id': [batchId],
-        'Nats-Batch-Sequence': [String(sequence)],
-      });
+      const id = field('Nats-Batch-Id', batchId);
+      const place = (sequence: number) => id + field('Nats-Batch-Sequence', String(sequence));
       for (let index = 0; index < wires.length - 1; index++) {
         const wire = wires[index] ?? last;
         const { subject, data, headers } = encoded(wire, place(index + 1));
         this.nc.publish(subject, data, { headers });
       }
-      const committing = { ...place(wires.length), 'Nats-Batch-Commit': ['1'] };
+      const committing = place(wires.length) + field('Nats-Batch-Commit', '1');
       const ack = readAnswer(await this.inbox.request(encoded(last, committing)), last);
       // A server that does not know batches stores the messages one by one and counts none.
       if (ack.count !== wires.length) throw new PublishError('the server did not take the batch', last);
@@ -60,9 +59,6 @@ export class Exchange {
   }
 }
 
-/** Takes the headers as they are: checked already, and the client's own check of each costs as much as sending it. */
-function encoded({ subject, data, headers }: WireMessage, batchHeaders?: WireHeaders): Request {
-  const all = MsgHdrsImpl.fromRecord(headers) as MsgHdrsImpl;
-  for (const name in batchHeaders) all.headers.set(name, batchHeaders[name] ?? []);
-  return { subject, data, headers: all };
+function encoded({ subject, data, fields }: WireMessage, batchFields = ''): Request {
+  return { subject, data, headers: asHeaders(fields + batchFields) };
 }

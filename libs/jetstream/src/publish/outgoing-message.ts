@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { field } from './header-fields.js';
 import { InvalidHeaderError, InvalidMessageError } from './publish-errors.js';
 
 /** A message to publish. */
@@ -52,15 +53,12 @@ export interface PublishExpectations {
   readonly lastMessageId?: string;
 }
 
-/** Values by header name. */
-export type WireHeaders = Record<string, string[]>;
-
 /** A message as it goes over the connection. */
 export interface WireMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  /** Checked, control headers included. */
-  readonly headers: WireHeaders;
+  /** Its headers, checked, control headers included: a line each. */
+  readonly fields: string;
   readonly messageId: string;
   /** True when the server may refuse to repeat it although it is stored. */
   readonly isConditional: boolean;
@@ -81,7 +79,6 @@ const LITERAL_SUBJECT = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
 const HEADER_NAME = /^[!-9;-~]+$/;
 const LINE_BREAK = /[\r\n]/;
 const STATUS_LINE_BYTES = 'NATS/1.0\r\n\r\n'.length;
-const FIELD_BYTES = ': \r\n'.length;
 const SHORTEST_TTL_MS = 1_000;
 /** Names that were found good; a program uses a few, and looking one up costs less than checking it. */
 const goodHeaderNames = new Set<string>();
@@ -91,15 +88,12 @@ const MAX_GOOD_HEADER_NAMES = 1_000;
 export function toWire(message: OutgoingMessage, schedule?: WireSchedule): WireMessage {
   checkMessage(message);
   const messageId = message.messageId ?? randomUUID();
-  // Without a prototype, so that a header named after one of its members is kept.
-  const headers = Object.create(null) as WireHeaders;
-  let size = message.data.length + STATUS_LINE_BYTES;
+  let fields = '';
   const add = (name: string, value: string) => {
     if (LINE_BREAK.test(value)) {
       throw new InvalidHeaderError(`the value of header "${name}" holds a line break`, name, message);
     }
-    headers[name] = [value];
-    size += name.length + Buffer.byteLength(value) + FIELD_BYTES;
+    fields += field(name, value);
   };
   for (const name in message.headers) {
     checkHeaderName(name, message);
@@ -110,11 +104,11 @@ export function toWire(message: OutgoingMessage, schedule?: WireSchedule): WireM
   return {
     subject: schedule?.subject ?? message.subject,
     data: message.data,
-    headers,
+    fields,
     messageId,
     isConditional: message.expect !== undefined,
     orderKey: message.orderKey,
-    size,
+    size: message.data.length + STATUS_LINE_BYTES + Buffer.byteLength(fields),
   };
 }
 
