@@ -148,8 +148,9 @@ export class PinnedPull {
       this.listener.onPinLost();
       return;
     }
-    const unused = Number(message.headers?.get('Nats-Pending-Messages'));
-    this.outstanding = unused > 0 ? Math.max(0, this.outstanding - unused) : 0;
+    const unused = message.headers?.get('Nats-Pending-Messages');
+    // A request that was fulfilled leaves 0, while others go on; forgotten, they would bring more than the window.
+    this.outstanding = unused ? Math.max(0, this.outstanding - Number(unused)) : 0;
     const description = message.headers?.description ?? '';
     // 404: nothing there, 408: the request expired.
     if (code === 404 || code === 408 || ORDINARY_ENDS.test(description)) this.listener.onCredit();
