@@ -1,5 +1,9 @@
 import { DeliverPolicy, type JetStreamClient, type JsMsg } from '@nats-io/jetstream';
 
+/** Messages of one request, and how long one waits for those that are deleted meanwhile and never come. */
+const FETCH_SIZE = 500;
+const FETCH_EXPIRES_MS = 1_000;
+
 /** Which messages of a stream to read, oldest first. */
 export interface StreamRange {
   readonly stream: string;
@@ -20,16 +24,21 @@ export async function* readStream(js: JetStreamClient, range: StreamRange): Asyn
   const last = typeof range.to === 'number' ? Math.min(range.to, state.last_seq) : state.last_seq;
   if (state.messages === 0 || (typeof range.from === 'number' && range.from > last)) return;
   const consumer = await openConsumer(js, range);
-  if ((await consumer.info()).num_pending === 0) return;
-  const messages = await consumer.consume({ max_messages: 500 });
   try {
-    for await (const message of messages) {
-      if (message.seq > last || (range.to instanceof Date && message.time > range.to)) break;
-      yield message;
-      if (message.seq === last || message.info.pending === 0) break;
+    for (let { num_pending: left } = await consumer.info(); left > 0;) {
+      let read = 0;
+      const max_messages = Math.min(FETCH_SIZE, left);
+      for await (const message of await consumer.fetch({ max_messages, expires: FETCH_EXPIRES_MS })) {
+        if (message.seq > last || (range.to instanceof Date && message.time > range.to)) return;
+        yield message;
+        if (message.seq === last) return;
+        left = message.info.pending;
+        read++;
+      }
+      // Nothing tells a consumer that what was to come was deleted.
+      if (read < max_messages) left = (await consumer.info()).num_pending;
     }
   } finally {
-    await messages.close();
     await consumer.delete().catch(() => false);
   }
 }
