@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Subscription } from '@nats-io/transport-node';
 import { Logger } from '@nestjs/common';
 import { JetStreamClient, JetStreamRecord, NoHandlerError, NoStreamError } from '@slipstream/jetstream';
 import { waitFor } from '@slipstream/testing';
@@ -88,6 +89,18 @@ describe('JetStreamClient', () => {
     await scene.bystander.nc.flush();
     await expect(firstValueFrom(client.send(`${scene.root}.a`, 1))).rejects.toThrow(/header name/);
     await expect(firstValueFrom(client.send(`${scene.root}.b`, 1))).rejects.toBeInstanceOf(NoHandlerError);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['is no JSON', () => ({ n: 1n })],
+    ['is too large', () => 'x'.repeat(scene.connection.nc.info?.max_payload ?? 0)],
+  ])('fails a request whose payload %s, and waits for no answer', async (_, payload) => {
+    const subscribed = jest.spyOn(scene.connection.nc, 'subscribe');
+    await expect(firstValueFrom(client.send(`${scene.root}.a`, payload()))).rejects.toThrow(
+      /BigInt|max_payload/,
+    );
+    const waiting = subscribed.mock.results.filter(({ value }) => !(value as Subscription).isClosed());
+    expect(waiting).toEqual([]);
   });
 
   it('refuses a request to a wildcard', async () => {

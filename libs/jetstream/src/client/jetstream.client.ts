@@ -15,6 +15,7 @@ import {
   type Msg,
   type MsgHdrs,
   type NatsConnection,
+  type Subscription,
 } from '@nats-io/transport-node';
 import { EventEmitter } from 'node:events';
 import { from, ReplaySubject, type Observable } from 'rxjs';
@@ -99,12 +100,17 @@ export class JetStreamClient extends ClientProxy<NatsEvents, JetStreamClientStat
 
   protected publish(request: ReadPacket, callback: PacketCallback): () => void {
     const packet = this.assignPacketId(request);
+    let subscription: Subscription | undefined;
+    const withdraw = () => {
+      this.routingMap.delete(packet.id);
+      if (!this.nc.isClosed()) subscription?.unsubscribe();
+    };
     try {
       const subject = this.normalizePattern(packet.pattern);
       requireLiteral(subject);
       const { data, options } = toRecord(packet.data);
       const reply = createInbox(this.connection.inboxPrefix);
-      const subscription = this.nc.subscribe(reply, {
+      subscription = this.nc.subscribe(reply, {
         callback: (error, answer) =>
           error ? callback({ err: error }) : this.receive(answer, { id: packet.id, subject, callback }),
       });
@@ -113,12 +119,9 @@ export class JetStreamClient extends ClientProxy<NatsEvents, JetStreamClientStat
         reply,
         ...(options.headers && { headers: toHeaders(options.headers) }),
       });
-      return () => {
-        this.routingMap.delete(packet.id);
-        if (!this.nc.isClosed()) subscription.unsubscribe();
-      };
+      return withdraw;
     } catch (error) {
-      this.routingMap.delete(packet.id);
+      withdraw();
       callback({ err: error });
       return () => undefined;
     }
