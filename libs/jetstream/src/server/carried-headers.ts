@@ -1,18 +1,21 @@
 import { headers as createHeaders, type MsgHdrs } from '@nats-io/transport-node';
 
 const PRINTABLE_NAME = /^[!-9;-~]+$/;
-const RENAMED = /^original-nats-/;
 /** Headers that say what happened to a message; it did not come with them. */
 const ADDED = /^(dead-letter|operation)-/;
+/** Names that mean something else on a copy, and those that could be taken for renamed ones. */
+const RESERVED = /^(original-)*(nats|dead-letter|operation)-/i;
+const RENAMED = /^original-(?=(original-)*(nats|dead-letter|operation)-)/i;
 
 /**
  * The headers of a message as a copy of it carries them in another stream. Server control headers are kept under another
- * name: left as they are they would act on the copy.
+ * name: left as they are they would act on the copy. So are those that look like what is told of the copy.
  */
 export function carriedHeaders(headers: MsgHdrs | undefined): Record<string, string> {
   const copy: Record<string, string> = {};
   for (const name of (headers ?? createHeaders()).keys().filter((key) => PRINTABLE_NAME.test(key))) {
-    const kept = /^nats-/i.test(name) ? `original-${name.toLowerCase()}` : name;
+    const plain = /^nats-/i.test(name) ? name.toLowerCase() : name;
+    const kept = RESERVED.test(name) ? `original-${plain}` : name;
     copy[kept] = toHeaderValue((headers?.values(name) ?? []).join(', '));
   }
   return copy;
@@ -23,7 +26,8 @@ export function restoredHeaders(carried: MsgHdrs): MsgHdrs {
   const original = createHeaders();
   for (const name of carried.keys()) {
     if (ADDED.test(name) || /^nats-/i.test(name)) continue;
-    const former = RENAMED.test(name) ? canonical(name.slice('original-'.length)) : name;
+    const plain = name.replace(RENAMED, '');
+    const former = plain.startsWith('nats-') ? canonical(plain) : plain;
     for (const value of carried.values(name)) original.append(former, value);
   }
   return original;
