@@ -9,10 +9,13 @@ const MAX_STRINGS = 1_000;
 export function payloadStrings(payload: unknown, known: readonly (string | undefined)[] = []): string[] {
   const found = new Set<string>();
   const waiting: unknown[] = [payload];
+  // What was plain data may have been closed to a circle since.
+  const seen = new Set<object>();
   for (let next = waiting.pop(); found.size < MAX_STRINGS; next = waiting.pop()) {
     if (typeof next === 'string') {
       if (next.length >= SHORTEST && !known.includes(next)) found.add(next);
-    } else if (typeof next === 'object' && next !== null && !ArrayBuffer.isView(next)) {
+    } else if (typeof next === 'object' && next !== null && !ArrayBuffer.isView(next) && !seen.has(next)) {
+      seen.add(next);
       waiting.push(...Object.values(next).slice(0, MAX_STRINGS));
     }
     if (waiting.length === 0) break;

@@ -27,6 +27,22 @@ describe('a failure as it is told', () => {
     expect(told.message).toContain('is not valid JSON');
   });
 
+  it('ends with a payload that its handler has closed to a circle', () => {
+    const order: Record<string, unknown> = { customer: 'jane.doe@example.org' };
+    order['lines'] = [{ order, sku: 'sku-00000001' }];
+    const told = describeFailure(new Error('jane.doe@example.org, sku-00000001'), { payload: order });
+    expect(told.message).toBe('[redacted], [redacted]');
+  });
+
+  it.each<[string, object]>([
+    ['nothing', { name: undefined, message: undefined, stack: undefined }],
+    ['no texts', { name: 1, message: { reason: 'none left' }, stack: null }],
+  ])('is all texts when the error has %s where texts belong', (_, parts) => {
+    const told = describeFailure(Object.assign(new TypeError('x'), parts));
+    expect(told).toMatchObject({ code: 'UNKNOWN', errorClass: 'TypeError' });
+    expect([typeof told.message, typeof told.stack]).toEqual(['string', 'string']);
+  });
+
   it('is bounded', () => {
     const told = describeFailure(new Error('x'.repeat(1_000_000)));
     expect([told.message.length, told.stack.length]).toEqual([1_024, 4_096]);

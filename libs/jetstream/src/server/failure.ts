@@ -19,8 +19,8 @@ export function describeFailure(error: unknown, decoded?: DecodedMessage): Failu
   return {
     code: codeOf(root) ?? codeOf(outer) ?? 'UNKNOWN',
     errorClass: classOf(root),
-    message: redact(outer.message, MAX_MESSAGE_LENGTH, payload),
-    stack: redact(root.stack ?? '', MAX_STACK_LENGTH, payload),
+    message: redact(textOf(outer.message), MAX_MESSAGE_LENGTH, payload),
+    stack: redact(textOf(root.stack), MAX_STACK_LENGTH, payload),
   };
 }
 
@@ -32,9 +32,16 @@ function toError(thrown: unknown): Error {
   return error;
 }
 
+/** A class may declare the fields of an error anew, which empties them, or put anything there. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return value === undefined || value === null ? '' : inspect(value, { breakLength: Infinity });
+}
+
 /** Most classes leave `name` as they inherit it. */
 function classOf(error: Error): string {
-  return error.name === 'Error' ? error.constructor.name : error.name;
+  const name: unknown = error.name;
+  return typeof name === 'string' && name !== 'Error' ? name : error.constructor.name;
 }
 
 function codeOf(error: Error): string | undefined {
