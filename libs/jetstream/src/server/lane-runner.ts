@@ -118,7 +118,8 @@ export class LaneRunner {
       return settler.takeRetryDelay(delivery.message);
     } catch (error) {
       this.logger.error({ err: error, consumer: this.plan.options.durable }, 'delivery left unsettled');
-      return UNREACHABLE_RETRY_MS;
+      // Left where it is, a delay of this attempt would be taken for one of the next, and run again what that one settled.
+      return settler.takeRetryDelay(delivery.message) ?? UNREACHABLE_RETRY_MS;
     }
   }
 
