@@ -77,9 +77,10 @@ export class Replays {
     };
     for await (const message of this.read(request, false)) {
       count = add(count, message);
-      if (chunk.push(this.recorder.once(toRecord(request, operator, run, message))) === CHUNK_SIZE) {
-        await settle();
-      }
+      const sent = this.recorder.once(toRecord(request, operator, run, message));
+      // Looked at when the chunk is full; until then a failure that nobody observes would end the process.
+      sent.catch(() => undefined);
+      if (chunk.push(sent) === CHUNK_SIZE) await settle();
     }
     await settle();
     return { ...count, run, already };

@@ -3,7 +3,14 @@ import { AckPolicy } from '@nats-io/jetstream';
 import { Controller, type INestApplication } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { EventPattern, TerminalError } from '@slipstream/jetstream';
-import { DeadLetters, Inventory, NotFoundError, Replays, InvalidRequestError } from '@slipstream/operations';
+import {
+  DeadLetters,
+  Inventory,
+  NotFoundError,
+  Replays,
+  InvalidRequestError,
+  TooLargeError,
+} from '@slipstream/operations';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { OperatedServer, operatedStream, startService, type OperatedStream } from './harness.js';
 
@@ -172,5 +179,13 @@ describe('an operator', () => {
     expect(past.messages).toBe((await server.count(stream.name)) - 1);
     expect(await replays.count({ ...request, from: now })).toMatchObject({ messages: 0 });
     await expect(replays.count({ ...request, from: 5, to: 4 })).rejects.toThrow(InvalidRequestError);
+  });
+
+  it('is told when a message is too large to be replayed', async () => {
+    const body = JSON.stringify('x'.repeat((server.nc.info?.max_payload ?? 0) - 100));
+    const from = await server.publish(stream.subject('a'), body);
+    for (let index = 0; index < 20; index++) await server.publish(stream.subject('a'), '"fine"');
+    const request = { stream: stream.name, consumer: 'stock', from };
+    await expect(replays.send(request, ME, uniqueName('run'))).rejects.toThrow(TooLargeError);
   });
 });
