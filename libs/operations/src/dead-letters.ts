@@ -141,8 +141,9 @@ export class DeadLetters {
     const manager = await this.js.jetstreamManager(false);
     await requireStream(manager, stream);
     const message = await manager.streams.getMessage(stream, { seq: sequence });
-    // A stream that was created anew has another message under this sequence.
-    return message?.time.toISOString() === firstAt ? message : undefined;
+    // A stream that was created anew has another message under this sequence. Of nanoseconds, consumers know fewer digits.
+    const differenceMs = Math.abs((message?.time.getTime() ?? NaN) - Date.parse(firstAt));
+    return differenceMs <= 1 && message ? message : undefined;
   }
 
   private async *scan(filter: DeadLetterFilter, after?: string): AsyncGenerator<DeadLetter> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { headers as createHeaders } from '@nats-io/transport-node';
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import {
@@ -171,5 +172,22 @@ describe('a redrive', () => {
     expect(await scene.letters.show(second.id)).toMatchObject({ headers: 'gone', body: { kind: 'gone' } });
     await expect(scene.redrives.redrive(second.id, ME)).rejects.toThrow(BodyGoneError);
     expect(await scene.server.count(`${scene.stream.name}_DLQ`)).toBe(1);
+  });
+
+  it.each([
+    [1, { kind: 'json', value: 'order' }],
+    [1_000, { kind: 'gone' }],
+  ])('is of the message that was stored, as far as is known, %s ms earlier, or of none', async (ms, body) => {
+    await scene.start();
+    const { name, deadLetterSubject, subject } = scene.stream;
+    const sequence = await scene.server.publish(subject('none'), '"order"');
+    const stored = await scene.server.manager.streams.getMessage(name, { seq: sequence });
+    const headers = createHeaders();
+    headers.set('dead-letter-stream', name);
+    headers.set('dead-letter-sequence', String(sequence));
+    headers.set('dead-letter-first-at', new Date((stored?.time.getTime() ?? 0) + ms).toISOString());
+    headers.set('dead-letter-body', 'in-stream');
+    const letter = await scene.server.manager.jetstream().publish(deadLetterSubject, '', { headers });
+    expect(await scene.letters.show(`${name}:${letter.seq}`)).toMatchObject({ body });
   });
 });
