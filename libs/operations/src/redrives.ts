@@ -42,8 +42,9 @@ export class Redrives {
   }
 
   /**
-   * Sends all that match and are there now. One that cannot be sent does not keep the others.
-   * @throws NoRedriveConsumerError before any of its consumer is sent
+   * Sends all that match and are there now. One that cannot be sent is a failure of its own and does not keep the others:
+   * what `redrive` throws for it is in the result.
+   * @throws NotFoundError when the filter names a stream without dead letters of its own
    */
   async redriveAll(filter: DeadLetterFilter, operator: Operator): Promise<BulkResult> {
     const takers = new Map<string, Promise<void>>();
