@@ -8,6 +8,7 @@ import {
   type OnModuleDestroy,
   type Type,
 } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import {
   connectJetStream,
@@ -33,7 +34,7 @@ describe('an application that stops', () => {
     return messages.map(({ data }) => Buffer.from(data).toString());
   };
 
-  async function startApp(controllers: Type[], providers: Type[]) {
+  async function initApp(controllers: Type[], providers: Type[]) {
     @Module({
       imports: [
         JetStreamModule.forRoot({
@@ -50,6 +51,11 @@ describe('an application that stops', () => {
     const app = module.createNestApplication(new FastifyAdapter(), { logger: ['fatal'] });
     connectJetStream(app);
     await app.init();
+    return app;
+  }
+
+  async function startApp(controllers: Type[], providers: Type[]) {
+    const app = await initApp(controllers, providers);
     await app.startAllMicroservices();
     return app;
   }
@@ -113,5 +119,27 @@ describe('an application that stops', () => {
     const app = await startApp([], [Parting]);
     await app.close();
     expect(await stored()).toEqual(['destroyed', 'stopping', 'stopped']);
+  });
+
+  it('is not undone by a start that ends after it', async () => {
+    const handled: unknown[] = [];
+
+    @Controller()
+    class Taking {
+      @EventPattern(stream.subject('in'), { durable })
+      on(@Payload() payload: unknown): void {
+        handled.push(payload);
+      }
+    }
+    const app = await initApp([Taking], []);
+    const starting = app.startAllMicroservices();
+    const server = app.get(JetStreamServer);
+    await server.close();
+    await starting;
+    await bystander.publish(stream.subject('in'), '1');
+    expect(server.liveness().filter(({ state }) => state !== 'stopped')).toEqual([]);
+    const { num_waiting: requests } = await bystander.consumer(stream.name, durable);
+    expect([requests, handled]).toEqual([0, []]);
+    await app.close();
   });
 });

@@ -126,6 +126,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       ];
       const own = this.loops.filter(({ plan }) => isEphemeral(plan.options));
       await Promise.all(own.map((loop) => loop.restore()));
+      if (this.stopping) return callback(); // A stop that came meanwhile must not be undone.
       for (const loop of this.loops) loop.start();
       await Promise.all(this.responders.map((responder) => responder.start()));
       connection.onReconnect(() => {
@@ -233,9 +234,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
       observer,
       tracing: tracing ? new DeliveryTracing(handling) : undefined,
     });
-    const parts = { ...this.parts, instance: this.instance };
     return new ConsumerLoop(plan, processor, this.quarantine, (listener) =>
-      openSource(plan, parts, listener),
+      openSource(plan, { ...this.parts, instance: this.instance }, listener),
     );
   }
 
