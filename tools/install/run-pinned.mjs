@@ -20,6 +20,8 @@ export async function runPinned(program, { nodeOptions = [] } = {}) {
   }
   const child = spawn(PINNED_NODE, [...nodeOptions, join(ROOT_DIR, program), ...process.argv.slice(2)], {
     cwd: ROOT_DIR,
+    // Compiling their libraries is a third of what short programs take.
+    env: { NODE_COMPILE_CACHE: join(ROOT_DIR, '.data', 'cache', 'compiled'), ...process.env },
     // The program learns from the closing of the channel that this process was killed.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     // Out of the terminal's process group: it gets each signal once, from here.

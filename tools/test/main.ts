@@ -1,5 +1,4 @@
 import { run } from 'jest';
-import { join } from 'node:path';
 import { CACHE_DIR } from '../paths.ts';
 import { findNatsServer } from '../servers/nats-server-binary.ts';
 import { SetupError } from '../setup-error.ts';
@@ -16,8 +15,6 @@ const EXIT_GRACE_MS = 20_000;
 process.once('disconnect', () => process.kill(-process.pid, 'SIGTERM'));
 // A listener alone would keep Jest from ending.
 process.channel?.unref();
-// Compiling their libraries is a third of what the many processes take that tests start.
-process.env.NODE_COMPILE_CACHE ??= join(CACHE_DIR, 'compiled');
 const args = process.argv.slice(2);
 try {
   await prepare(args.includes(NO_BUILD));
