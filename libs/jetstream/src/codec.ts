@@ -1,4 +1,5 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
+import { readHeaders } from './server/headers.js';
 
 /** A message as it came from the stream. */
 export interface EncodedMessage {
@@ -29,7 +30,10 @@ export interface MessageCodec {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Plain JSON without a schema. */
+/** Plain JSON without a schema. A message is known by the `Nats-Msg-Id` it was published with. */
 export const jsonCodec: MessageCodec = {
-  decode: ({ data }) => ({ payload: data.length === 0 ? undefined : JSON.parse(utf8.decode(data)) }),
+  decode: (message) => ({
+    payload: message.data.length === 0 ? undefined : JSON.parse(utf8.decode(message.data)),
+    messageId: readHeaders(message)?.get('Nats-Msg-Id') || undefined,
+  }),
 };

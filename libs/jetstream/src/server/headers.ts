@@ -4,7 +4,7 @@ import type { Msg, MsgHdrs } from '@nats-io/transport-node';
  * The headers of a message, or undefined when it has none or the client cannot read them. The server stores any bytes as
  * headers, and the client throws on some of them when they are first asked for.
  */
-export function readHeaders(message: Pick<Msg, 'headers'>): MsgHdrs | undefined {
+export function readHeaders(message: { readonly headers?: Msg['headers'] }): MsgHdrs | undefined {
   try {
     return message.headers;
   } catch {

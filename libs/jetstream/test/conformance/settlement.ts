@@ -16,6 +16,7 @@ export function describeSettlement(scene: ModeScene): void {
     await publisher.publish({
       subject: scene.stream.subject('a'),
       data: Buffer.from('{"n":1}'),
+      messageId: 'm-1',
       headers: { 'x-tenant': 'acme' },
     });
     await waitFor('the settlement', () => settled.length === 1);
@@ -28,7 +29,7 @@ export function describeSettlement(scene: ModeScene): void {
         consumer: scene.durable,
         sequence: 1,
         attempt: 1,
-        messageId: `${scene.stream.name}:1`,
+        messageId: 'm-1',
         pending: 0,
         tenant: 'acme',
       },
