@@ -170,6 +170,20 @@ describe('payments', () => {
     expect(charged - scene.gateway.refunded.length).toBe(150);
   });
 
+  it('fail alone when what the provider says about one of many can be told in no event', async () => {
+    const [odd, ...others] = Array.from({ length: 50 }, () => scene.newOrder());
+    if (!odd) throw new Error('there is no order');
+    scene.gateway.outcomes.set(scene.keyOf(odd), { status: 'succeeded', chargeId: 'no id of a charge' });
+    const answers = await Promise.allSettled([odd, ...others].map((each) => scene.payments.charge(each)));
+    expect(answers.filter(({ status }) => status === 'rejected')).toEqual([answers[0]]);
+    expect(answers[0]).toMatchObject({ reason: { name: 'ContractError', path: 'charge_id' } });
+    expect(await scene.stateOf(odd)).toBe('sent');
+    const [{ count }] = await scene.dataSource.query(
+      `SELECT count(*) FROM payments WHERE state = 'succeeded'`,
+    );
+    expect(count).toBe(others.length);
+  });
+
   it('are recorded for each of two orders whose messages carry the same id', async () => {
     const other = { ...scene.newOrder(), messageId: scene.order.messageId };
     await scene.payments.charge(scene.order);

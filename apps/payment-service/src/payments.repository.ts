@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { EventEncoder } from '@slipstream/contracts';
+import { EventEncoder, type EncodedEvent } from '@slipstream/contracts';
 import { Outbox } from '@slipstream/outbox';
-import { GroupCommit } from '@slipstream/postgres';
+import { GroupCommit, GroupItemError } from '@slipstream/postgres';
 import { DataSource, type EntityManager } from 'typeorm';
 import { announce, apply, type Change, type Changed, type Payment } from './payment.js';
 import { NONE, opening, stepOf, UNSETTLED, type PaymentState } from './payment-state.js';
@@ -83,12 +83,27 @@ export class PaymentsRepository {
         payments.set(change.orderId, payment);
         return { from: before.state, payment };
       });
+      const events = results.map((result, index) => this.announce(result, index));
       await this.store(
         tx,
         results.filter((result): result is Changed => !(result instanceof Error)),
       );
+      await this.outbox.append(
+        tx,
+        events.filter((event) => event !== undefined),
+      );
       return results;
     });
+  }
+
+  /** A change that cannot be told must not be stored either. */
+  private announce(result: Changed | Error, index: number): EncodedEvent | undefined {
+    if (result instanceof Error) return undefined;
+    try {
+      return announce(result, this.events);
+    } catch (error) {
+      throw new GroupItemError(index, error);
+    }
   }
 
   /** Opens the payments that are new, in one statement, in one order of keys in all transactions. */
@@ -140,25 +155,20 @@ export class PaymentsRepository {
       if (from !== NONE && (from !== payment.state || stepOf(from))) touched.set(payment.orderId, payment);
     }
     const rows = [...touched.values()];
-    if (rows.length > 0) {
-      await tx.query(
-        `UPDATE payments AS p
-         SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-           AS c (order_id, state, charge_id, reason, sent_at)
-         WHERE p.order_id = c.order_id`,
-        [
-          rows.map(({ orderId }) => orderId),
-          rows.map(({ state }) => state),
-          rows.map(({ chargeId }) => chargeId),
-          rows.map(({ reason }) => reason),
-          rows.map(({ sentAt }) => sentAt),
-        ],
-      );
-    }
-    await this.outbox.append(
-      tx,
-      results.map((result) => announce(result, this.events)).filter((event) => event !== undefined),
+    if (rows.length === 0) return;
+    await tx.query(
+      `UPDATE payments AS p
+       SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+         AS c (order_id, state, charge_id, reason, sent_at)
+       WHERE p.order_id = c.order_id`,
+      [
+        rows.map(({ orderId }) => orderId),
+        rows.map(({ state }) => state),
+        rows.map(({ chargeId }) => chargeId),
+        rows.map(({ reason }) => reason),
+        rows.map(({ sentAt }) => sentAt),
+      ],
     );
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { QueryFailedError } from 'typeorm';
-import { GroupCommit, GroupCommitFullError } from './group-commit.js';
+import { GroupCommit, GroupCommitFullError, GroupItemError } from './group-commit.js';
 
 const databaseError = (code: string) =>
   new QueryFailedError('INSERT', [], Object.assign(new Error(`state ${code}`), { code }));
@@ -101,6 +101,26 @@ describe('a group commit', () => {
     const answers = await Promise.allSettled(items.map((item) => groups.submit(item)));
     expect(answers.filter(({ status }) => status === 'rejected')).toHaveLength(1);
     expect(answers[7]).toEqual({ status: 'rejected', reason: failure });
+  });
+
+  it('commits once more without each item that is named as the cause, however many there are', async () => {
+    const sizes: number[] = [];
+    const groups = groupsOf((items) => {
+      sizes.push(items.length);
+      const index = items.findIndex((item) => item % 5 === 0);
+      if (index < 0) return Promise.resolve(items.map(String));
+      return Promise.reject(new GroupItemError(index, `item ${items[index]}`));
+    });
+    const submit = (items: readonly number[]) => Promise.allSettled(items.map((item) => groups.submit(item)));
+    const answers = await submit([0, 1, 2, 5]);
+    expect(answers).toEqual([
+      { status: 'rejected', reason: 'item 0' },
+      { status: 'fulfilled', value: '1' },
+      { status: 'fulfilled', value: '2' },
+      { status: 'rejected', reason: 'item 5' },
+    ]);
+    expect(await submit([10])).toEqual([{ status: 'rejected', reason: 'item 10' }]);
+    expect(sizes).toEqual([4, 3, 2, 1]);
   });
 
   it('fails the whole group, once, when the database is away, and goes on with the next', async () => {

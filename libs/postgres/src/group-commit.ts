@@ -12,8 +12,24 @@ export class GroupCommitFullError extends Error {
   }
 }
 
+/** Thrown by `commit` for what one item caused: that item fails with `cause`, and the others are committed without it. */
+export class GroupItemError extends Error {
+  override readonly name = 'GroupItemError';
+
+  /** @param index of the item in its group */
+  constructor(
+    readonly index: number,
+    override readonly cause: unknown,
+  ) {
+    super(`item ${index} of the group cannot be committed`);
+  }
+}
+
 export interface GroupCommitOptions<Item, Result> {
-  /** Commits all items in one transaction. `results[i]` answers `items[i]`; an error answers that item alone. */
+  /**
+   * Commits all items in one transaction. `results[i]` answers `items[i]`; an error answers that item alone, and the rest
+   * is committed. Throws a `GroupItemError` when nothing may be committed with an item.
+   */
   readonly commit: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;
   /** What an item is about, such as the id of an order: by it, what comes of the item finds its trace. */
   readonly keyOf: (item: Item) => string;
@@ -103,7 +119,8 @@ export class GroupCommit<Item, Result> {
         else resolve(result as Result);
       });
     } catch (error) {
-      if (group.length > 1 && ITEMS_FAULT.test(databaseErrorCode(error) ?? '')) {
+      if (error instanceof GroupItemError) await this.commitOthers(group, error);
+      else if (group.length > 1 && ITEMS_FAULT.test(databaseErrorCode(error) ?? '')) {
         const half = Math.ceil(group.length / 2);
         await this.commit(group.slice(0, half));
         await this.commit(group.slice(half));
@@ -111,5 +128,14 @@ export class GroupCommit<Item, Result> {
         for (const { reject } of group) reject(error);
       }
     }
+  }
+
+  private async commitOthers(
+    group: readonly Waiting<Item, Result>[],
+    { index, cause }: GroupItemError,
+  ): Promise<void> {
+    group[index]?.reject(cause);
+    const others = group.toSpliced(index, 1);
+    if (others.length > 0) await this.commit(others);
   }
 }

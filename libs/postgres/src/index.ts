@@ -1,4 +1,9 @@
 export { migrate, PendingMigrationsError } from './migrate.js';
 export { dataSourceOptions, postgresModule, type PostgresOptions } from './postgres.module.js';
 export { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
-export { GroupCommit, GroupCommitFullError, type GroupCommitOptions } from './group-commit.js';
+export {
+  GroupCommit,
+  GroupCommitFullError,
+  GroupItemError,
+  type GroupCommitOptions,
+} from './group-commit.js';
