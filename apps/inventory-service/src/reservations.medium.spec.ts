@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { EventEncoder, newEvent, type OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, inboxMigrations } from '@slipstream/idempotency';
 import { Outbox, outboxMigrations } from '@slipstream/outbox';
-import { createTestDatabase, uniqueName, type TestDatabase } from '@slipstream/testing';
+import { createTestDatabase, uniqueName, waitFor, type TestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
 import { declaration } from './declaration.js';
 import { CreateStock1763700000002 } from './migrations/create-stock.js';
@@ -101,6 +101,37 @@ describe('reservations', () => {
     expect(transactions).toHaveBeenCalledTimes(20);
     transactions.mockRestore();
     for (const name of hot) expect(await stock.find(name)).toMatchObject({ reserved: 200 });
+  });
+
+  it('are given back without a deadlock by two batches whose statements read the same orders in other directions', async () => {
+    // Rows lie in the table in the order of their insertion, which is not that of their keys.
+    const orders = Array.from({ length: 3 }, () => order(sku)).toSorted((a, b) =>
+      a.orderId < b.orderId ? 1 : -1,
+    );
+    for (const each of orders) await reserve([each]);
+    const orderIds = orders.map(({ orderId }) => orderId);
+    const releaseBy = (plan: string) =>
+      dataSource.transaction(async (tx) => {
+        await tx.query(plan);
+        return stock.releaseReservations(tx, orderIds);
+      });
+    const isBlocked = async (waiting: number) => {
+      const [{ count }] = await dataSource.query(
+        `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return count === waiting;
+    };
+    const between = dataSource.createQueryRunner();
+    await between.startTransaction();
+    await between.query('SELECT FROM reservations WHERE order_id = $1 FOR UPDATE', [orderIds[1]]);
+    const byIndex = releaseBy('SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
+    await waitFor('the first to wait', () => isBlocked(1));
+    const byTable = releaseBy('SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off');
+    await waitFor('the second to wait', () => isBlocked(2));
+    await between.commitTransaction();
+    await between.release();
+    const released = await Promise.all([byIndex, byTable]);
+    expect(released.map(({ length }) => length).toSorted()).toEqual([0, 3]);
   });
 
   it('count an order once that comes twice in a batch, again later, and under another message id', async () => {

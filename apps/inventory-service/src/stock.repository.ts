@@ -51,11 +51,17 @@ export class StockRepository {
     await tx.query(`UPDATE reservations SET state = 'rejected' WHERE order_id = ANY($1)`, [orderIds]);
   }
 
-  /** @returns the reservations whose pieces are to be given back */
+  /**
+   * Locks reservations in the order `openReservations` does, whatever plan finds them.
+   * @returns those whose pieces are to be given back
+   */
   async releaseReservations(tx: EntityManager, orderIds: readonly string[]): Promise<Reservation[]> {
     const [released]: [Reservation[], number] = await tx.query(
-      `UPDATE reservations SET state = 'released' WHERE order_id = ANY($1) AND state = 'reserved'
-       RETURNING order_id AS "orderId", lines`,
+      `WITH held AS (
+         SELECT order_id FROM reservations WHERE order_id = ANY($1) AND state = 'reserved'
+         ORDER BY order_id FOR UPDATE)
+       UPDATE reservations AS r SET state = 'released' FROM held WHERE r.order_id = held.order_id
+       RETURNING r.order_id AS "orderId", r.lines`,
       [orderIds],
     );
     return released;
