@@ -9,7 +9,7 @@ import {
   paymentCompletedV1,
 } from '@slipstream/contracts';
 import { JetStreamConnection, OutageError } from '@slipstream/jetstream';
-import { natsUrl, uniqueName } from '@slipstream/testing';
+import { natsUrl, uniqueName, waitFor } from '@slipstream/testing';
 import { Objm } from '@nats-io/obj';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -21,6 +21,7 @@ import { bytesOf } from './audit-record.js';
 import { AuditVerifier } from './audit-verifier.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
+import { GENESIS } from './record-chain.js';
 import { S3SegmentStore } from './s3.segment-store.js';
 
 describe('the audit log', () => {
@@ -61,6 +62,41 @@ describe('the audit log', () => {
     const object = (await scene.segments.listOf(scene.stream, 0, 1))[0]?.object ?? '';
     const content = JSON.parse((await scene.store.read(object))?.toString() ?? '');
     expect(Buffer.from(bytesOf(content))).toEqual(data);
+  });
+
+  it('skips no segment for who reads on behind the last id, in whatever order the logs of streams grow', async () => {
+    const slow = uniqueName('A').toUpperCase();
+    const object = await scene.store.write(`${slow}/1`, Buffer.from('\n'));
+    const committing = scene.dataSource.createQueryRunner();
+    await committing.startTransaction();
+    await scene.segments.add(committing.manager, {
+      stream: slow,
+      number: 1,
+      object,
+      firstRecord: 1,
+      records: 1,
+      bytes: 1,
+      chain: GENESIS,
+      signature: null,
+    });
+    let isAppended = false;
+    const appending = scene
+      .newLog()
+      .append(scene.messages(1, 10))
+      .then(() => (isAppended = true));
+    await waitFor('the second segment, or for it to wait', async () => {
+      const [{ count }] = await scene.dataSource.query(
+        `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return isAppended || count > 0;
+    });
+    const before = await scene.segments.list(0, 1_000);
+    await committing.commitTransaction();
+    await committing.release();
+    await appending;
+    const after = await scene.segments.list(before.at(-1)?.id ?? 0, 1_000);
+    const streams = [...before, ...after].map(({ stream }) => stream);
+    expect(streams).toEqual(expect.arrayContaining([slow, scene.stream]));
   });
 
   it('is whole when two processes published their heads in another order than they committed', async () => {

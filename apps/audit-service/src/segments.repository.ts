@@ -38,7 +38,10 @@ export class SegmentsRepository {
     return end ?? { stream, segments: 0, records: 0, chain: GENESIS, signature: null };
   }
 
+  /** To be called last: until the transaction ends, nobody else adds a segment to any log. */
   async add(tx: EntityManager, segment: NewSegment): Promise<void> {
+    // Ids that were committed in another order than they were drawn would hide a segment from who reads on behind the last.
+    await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('audit_segments', 0))`);
     await tx.query(
       `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain, signature)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
