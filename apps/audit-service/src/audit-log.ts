@@ -8,7 +8,7 @@ import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js'
 import { ChainHeads, type AnchoredHead } from './chain-heads.js';
 import { chainRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
-import { SegmentsRepository, type ChainEnd, type SignedEnd } from './segments.repository.js';
+import { SegmentsRepository, type ChainEnd, type CurrentEnd } from './segments.repository.js';
 
 /** Append-only log of messages in segments. The hash of each record covers the one before it in its stream. */
 @Injectable()
@@ -31,7 +31,7 @@ export class AuditLog implements OnApplicationBootstrap {
     for (const end of await this.segments.ends()) {
       const head = heads.get(end.stream);
       const isTold = head?.isGenuine === true && head.head.chain === end.chain;
-      if (!isTold && this.agrees(end, head)) await this.publishHead(end);
+      if (!isTold && !isHeadDue(end, head) && this.agrees(end, head)) await this.publishHead(end);
     }
   }
 
@@ -47,6 +47,7 @@ export class AuditLog implements OnApplicationBootstrap {
     const end = await this.dataSource.transaction(async (tx) => {
       const before = await need('the lock of the log', this.segments.lockEnd(tx, stream));
       const head = await need('the stream of heads', this.heads.latest(stream));
+      if (isHeadDue(before, head)) throw new OutageError('the head of the segment before is under way');
       const mustSign = this.agrees(before, head);
       const fresh = await this.inbox.claim(
         tx,
@@ -70,7 +71,7 @@ export class AuditLog implements OnApplicationBootstrap {
         records: kept.length,
         bytes: content.length,
         chain,
-        signature: mustSign ? this.heads.sign(after) : null,
+        signature: mustSign ? this.heads.sign(after) : '',
       });
       return mustSign ? after : undefined;
     });
@@ -82,7 +83,7 @@ export class AuditLog implements OnApplicationBootstrap {
    * Messages are recorded whatever happened to the log, but a log that was cut off or added to must not be signed again as if
    * it were whole. Only somebody who looks into it should end the alarm.
    */
-  private agrees(end: SignedEnd, anchored: AnchoredHead | undefined): boolean {
+  private agrees(end: CurrentEnd, anchored: AnchoredHead | undefined): boolean {
     const head = anchored?.isGenuine ? anchored.head : undefined;
     const told = head?.segments ?? 0;
     const isTold = end.segments === told && (!head || end.chain === head.chain);
@@ -102,6 +103,15 @@ export class AuditLog implements OnApplicationBootstrap {
       this.logger.error({ err: error, stream: end.stream }, 'the head of the audit log was not published');
     }
   }
+}
+
+/**
+ * A process of a release that signs no segments tells of them by their heads alone, soon after they were committed. Who
+ * does not wait for that would take them for somebody else's and never sign again.
+ */
+function isHeadDue(end: CurrentEnd, anchored: AnchoredHead | undefined): boolean {
+  const told = anchored?.isGenuine ? anchored.head.segments : 0;
+  return end.isRecent && end.signature === null && end.segments > told;
 }
 
 async function need<T>(what: string, answer: Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import { GENESIS } from './record-chain.js';
 
 /** A segment as the index holds it. */
 export interface SignedSegment extends SegmentDto {
-  /** Of the end it made; null when it was not signed. */
+  /** Of the end it made; empty when that was not to be signed, null from releases that signed no segments. */
   readonly signature: string | null;
 }
 
@@ -21,21 +21,27 @@ export interface ChainEnd {
 
 export interface SignedEnd extends ChainEnd, Pick<SignedSegment, 'signature'> {}
 
+export interface CurrentEnd extends SignedEnd {
+  /** True for a minute after its segment was added. */
+  readonly isRecent: boolean;
+}
+
 const SEGMENT = `id, stream, number, object, first_record AS "firstRecord", records, bytes, chain, created_at AS "createdAt"`;
-const END = 'stream, number AS segments, first_record + records - 1 AS records, chain, signature';
+const END = `stream, number AS segments, first_record + records - 1 AS records, chain, signature,
+  clock_timestamp() - created_at BETWEEN interval '0' AND interval '1 minute' AS "isRecent"`;
 
 @Injectable()
 export class SegmentsRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Makes the transaction the only writer of the stream's log and returns where it ends. */
-  async lockEnd(tx: EntityManager, stream: string): Promise<SignedEnd> {
+  async lockEnd(tx: EntityManager, stream: string): Promise<CurrentEnd> {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`audit:${stream}`]);
     const [end] = await tx.query(
       `SELECT ${END} FROM audit_segments WHERE stream = $1 ORDER BY number DESC LIMIT 1`,
       [stream],
     );
-    return end ?? { stream, segments: 0, records: 0, chain: GENESIS, signature: null };
+    return end ?? { stream, segments: 0, records: 0, chain: GENESIS, signature: null, isRecent: false };
   }
 
   /** To be called last: until the transaction ends, nobody else adds a segment to any log. */
@@ -59,7 +65,7 @@ export class SegmentsRepository {
   }
 
   /** Where the log of every stream ends. */
-  ends(): Promise<SignedEnd[]> {
+  ends(): Promise<CurrentEnd[]> {
     return this.dataSource.query(
       `SELECT DISTINCT ON (stream) ${END} FROM audit_segments ORDER BY stream, number DESC`,
     );

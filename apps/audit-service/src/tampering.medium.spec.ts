@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Objm } from '@nats-io/obj';
+import { OutageError } from '@slipstream/jetstream';
 import { AuditScene } from '../test/audit-scene.js';
 import { chainRecord, GENESIS } from './record-chain.js';
 
@@ -41,25 +42,7 @@ describe('an audit log that somebody changed', () => {
     await objects.putBlob({ name: name.join('/') }, Buffer.from(changed.join('')));
   };
 
-  const forgeSegment = async () => {
-    const ends = await scene.segments.ends();
-    const end = ends.find(({ stream }) => stream === scene.stream) ?? {
-      segments: 0,
-      records: 0,
-      chain: GENESIS,
-    };
-    const number = end.segments + 1;
-    const { line, hash: chain } = chainRecord(
-      { body: 'forged' },
-      { number: end.records + 1, previous: end.chain },
-    );
-    const object = await scene.store.write(`${scene.stream}/forged`, Buffer.from(line));
-    await scene.dataSource.query(
-      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain)
-       VALUES ($1, $2, $3, $4, 1, $5, $6)`,
-      [scene.stream, number, object, end.records + 1, line.length, chain],
-    );
-  };
+  const forgeSegment = () => scene.addUnsigned('1 hour');
 
   it('shows the record that was changed', async () => {
     await tamperWithObject(2, (lines) =>
@@ -149,8 +132,20 @@ describe('an audit log that somebody changed', () => {
     const forged = [{ kind: 'forged', segment: 4, record: 31 }];
     expect(await scene.problems()).toMatchObject(forged);
     await scene.newLog().append(scene.messages(31, 40));
+    await scene.newLog().append(scene.messages(41, 50));
     await scene.newLog().onApplicationBootstrap();
     expect(await scene.problems()).toMatchObject(forged);
+  });
+
+  it('is signed on when the head of an unsigned segment, which an older release has just added, comes late', async () => {
+    const log = scene.newLog();
+    const end = await scene.addUnsigned('1 second');
+    await expect(log.append(scene.messages(31, 40))).rejects.toThrow(OutageError);
+    await scene.newLog().onApplicationBootstrap();
+    await scene.heads.publish({ ...end, at: new Date().toISOString() });
+    await log.append(scene.messages(31, 40));
+    expect(await scene.heads.latest(scene.stream)).toMatchObject({ head: { segments: 5 } });
+    expect(await scene.problems()).toEqual([]);
   });
 
   it('shows a log that somebody without the key began', async () => {

@@ -10,8 +10,9 @@ import { ChainHeads } from '../src/chain-heads.js';
 import { CreateAuditSegments1763900000002 } from '../src/migrations/create-audit-segments.js';
 import { SignAuditSegments1764000000001 } from '../src/migrations/sign-audit-segments.js';
 import { NatsSegmentStore } from '../src/nats.segment-store.js';
+import { chainRecord, GENESIS } from '../src/record-chain.js';
 import type { SegmentStore } from '../src/segment-store.js';
-import { SegmentsRepository } from '../src/segments.repository.js';
+import { SegmentsRepository, type ChainEnd } from '../src/segments.repository.js';
 
 /** What the audit log is made of, on a database of its own, and a stream of each test's own to record. */
 export class AuditScene {
@@ -68,6 +69,22 @@ export class AuditScene {
 
   newLog(store: SegmentStore = this.store, heads = this.heads): AuditLog {
     return new AuditLog(this.dataSource, new PostgresInbox(this.dataSource), this.segments, store, heads);
+  }
+
+  /** Adds a segment without a signature and without its head, which was committed so long ago. */
+  async addUnsigned(age: string): Promise<ChainEnd> {
+    const { stream } = this;
+    const before = (await this.segments.ends()).find((end) => end.stream === stream);
+    const [number, records] = [(before?.segments ?? 0) + 1, (before?.records ?? 0) + 1];
+    const previous = before?.chain ?? GENESIS;
+    const { line, hash: chain } = chainRecord({ body: 'unsigned' }, { number: records, previous });
+    const object = await this.store.write(`${stream}/unsigned-${number}`, Buffer.from(line));
+    await this.dataSource.query(
+      `INSERT INTO audit_segments (stream, number, object, first_record, records, bytes, chain, created_at)
+       VALUES ($1, $2, $3, $4, 1, $5, $6, now() - $7::interval)`,
+      [stream, number, object, records, line.length, chain, age],
+    );
+    return { stream, segments: number, records, chain };
   }
 
   message(sequence: number, overrides: Partial<RecordedMessage> = {}): RecordedMessage {
