@@ -1,6 +1,7 @@
 import { failpoint } from '@slipstream/failpoints';
 import { Agent, request as httpRequest } from 'node:http';
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -40,7 +41,8 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       const request = this.request({
         agent: this.agent,
-        host: this.base.hostname,
+        // Without the brackets of an IPv6 literal, which are no part of an address.
+        host: urlToHttpOptions(this.base).hostname,
         port: this.base.port,
         method,
         path: `${this.base.pathname.replace(/\/$/, '')}${path}`,

@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describeWithIpv6 } from '../test/ipv6.js';
 import {
   AnswerLostError,
   ChargePendingError,
@@ -40,6 +41,17 @@ describe('simulator gateway', () => {
     answer = { status: 201, body: JSON.stringify(CHARGE) };
     expect(await gateway.charge(REQUEST)).toEqual(CHARGE);
     expect(await gateway.find(REQUEST)).toEqual(CHARGE);
+  });
+
+  describeWithIpv6('at an IPv6 literal', () => {
+    it('is reached', async () => {
+      answer = { status: 201, body: JSON.stringify(CHARGE) };
+      const literal = createServer(server.listeners('request')[0] as RequestListener);
+      await new Promise<void>((listening) => literal.listen(0, '::1', listening));
+      const { port } = literal.address() as AddressInfo;
+      expect(await new SimulatorGateway(`http://[::1]:${port}`).charge(REQUEST)).toEqual(CHARGE);
+      await new Promise((closed) => literal.close(closed));
+    });
   });
 
   it('reads a decline', async () => {

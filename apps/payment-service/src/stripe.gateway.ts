@@ -1,3 +1,4 @@
+import { urlToHttpOptions } from 'node:url';
 import { Stripe } from 'stripe';
 import {
   ChargePendingError,
@@ -40,10 +41,10 @@ export class StripeGateway extends PaymentGateway {
 
   constructor(private readonly options: StripeOptions) {
     super();
-    const { protocol, hostname, port } = new URL(options.apiBase);
+    const { protocol, hostname, port } = urlToHttpOptions(new URL(options.apiBase));
     const isTls = protocol === 'https:';
     this.stripe = new Stripe(options.apiKey, {
-      host: hostname,
+      host: hostname ?? undefined,
       port: port || (isTls ? 443 : 80),
       protocol: isTls ? 'https' : 'http',
       // Only here is it known what was asked before, and how long the gateway wants to be left alone.

@@ -68,9 +68,11 @@ export class StripeStandIn {
     this.server = createServer((request, response) => void this.serve(request, response));
   }
 
-  async start(): Promise<string> {
-    await new Promise<void>((listening) => this.server.listen(0, '127.0.0.1', listening));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  /** @param host as a URL names it */
+  async start(host = '127.0.0.1'): Promise<string> {
+    const address = host.replace(/^\[(.*)\]$/, '$1');
+    await new Promise<void>((listening) => this.server.listen(0, address, listening));
+    return `http://${host}:${(this.server.address() as AddressInfo).port}`;
   }
 
   async stop(): Promise<void> {

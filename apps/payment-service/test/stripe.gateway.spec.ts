@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ChargePendingError, GatewayUnavailableError, type ChargeRequest } from '../src/payment-gateway.js';
 import { StripeGateway } from '../src/stripe.gateway.js';
 import { describeGateway } from './gateway-contract.js';
+import { describeWithIpv6 } from './ipv6.js';
 import { StripeStandIn, type StripeFault } from './stripe-stand-in.js';
 
 const HOUR_MS = 3_600_000;
@@ -55,6 +56,16 @@ describe('Stripe', () => {
     expect(stripe.requests).toEqual(['POST /v1/payment_intents', 'POST /v1/payment_intents/pi_1/confirm']);
     stripe.index();
     expect(await gateway.find(aDayAgo)).toMatchObject({ chargeId: 'pi_1' });
+  });
+
+  describeWithIpv6('at an IPv6 literal', () => {
+    it('is reached', async () => {
+      const literal = new StripeStandIn();
+      const there = { apiKey: literal.apiKey, apiBase: await literal.start('[::1]') };
+      gateway = new StripeGateway({ ...there, paymentMethod: 'pm_card_visa' });
+      expect(await gateway.charge(request)).toMatchObject({ status: 'succeeded' });
+      await literal.stop();
+    });
   });
 
   it('is asked by searching once it has forgotten the key, and creates nothing', async () => {
