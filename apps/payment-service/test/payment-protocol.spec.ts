@@ -8,8 +8,8 @@ type Command =
   | { readonly kind: 'wait'; readonly steps: number }
   /** A day passes: nothing travels any more, and the provider has forgotten its keys. */
   | { readonly kind: 'day' }
-  /** The order has waited for so long that it is given up. */
-  | { readonly kind: 'timeout' };
+  /** The order has waited for so long that it is given up, by the one clock or the other. */
+  | { readonly kind: 'timeout'; readonly clock: 'message' | 'payment' };
 
 const PROCESSES = 3;
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -22,7 +22,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('wait'), steps: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'day' } as const) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'timeout' } as const) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('timeout'), clock: fc.constantFrom('message', 'payment') }),
+  },
 ) as fc.Arbitrary<Command>;
 
 const scenario = fc.record({
@@ -66,7 +69,7 @@ async function run(next: Command, { world, processes, scheduler }: Setting): Pro
     world.provider.forget();
     world.keyLifetimeMs = 0;
   } else if (next.kind === 'timeout') {
-    world.orderTimeout = 0;
+    world.timeOut(next.clock);
   } else if (next.kind === 'crash') {
     const dying = processes[next.process];
     if (dying) dying.isAlive = false;

@@ -18,6 +18,9 @@ import { PaymentsService } from '../src/payments.service.js';
 
 const encoder = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
 const ORDER_ID = 'o-1';
+/** Seconds, of which a test takes none. */
+const CONFIG = { ORDER_TIMEOUT: 3_600 };
+const LONG_AGO = new Date(0);
 const NEVER = new Promise<never>(() => undefined);
 const OPEN_GUARD = {
   isOpen: false,
@@ -77,8 +80,9 @@ export class World {
   isReliable = false;
   travelling = 0;
   keyLifetimeMs = Infinity;
-  /** Of order-service, in seconds. */
-  orderTimeout = Infinity;
+  /** When the message with the order was stored, and when this service first heard of it: the two do not agree. */
+  orderedAt = new Date();
+  private notedAt = new Date();
 
   constructor(
     private readonly scheduler: Scheduler,
@@ -95,6 +99,13 @@ export class World {
   /** Resolves some time later, before or after whatever else is under way. */
   later(what: string): Promise<unknown> {
     return this.scheduler.schedule(Promise.resolve(), what);
+  }
+
+  /** The order has waited for so long that it is given up, by either clock. */
+  timeOut(clock: 'message' | 'payment'): void {
+    if (clock === 'message') this.orderedAt = LONG_AGO;
+    else this.notedAt = LONG_AGO;
+    if (this.payment) this.payment = { ...this.payment, createdAt: this.notedAt };
   }
 
   get isSettled(): boolean {
@@ -140,7 +151,7 @@ export class World {
       chargeId: null,
       reason: reason ?? null,
       sentAt,
-      createdAt: new Date(0),
+      createdAt: this.notedAt,
     };
   }
 }
@@ -152,16 +163,11 @@ export class Process {
 
   constructor(private readonly world: World) {
     const repository = { change: (change: Change) => this.change(change) } as unknown as PaymentsRepository;
-    const config = {
-      get ORDER_TIMEOUT() {
-        return world.orderTimeout;
-      },
-    };
-    this.service = new PaymentsService(repository, new Line(world, this), OPEN_GUARD, config);
+    this.service = new PaymentsService(repository, new Line(world, this), OPEN_GUARD, CONFIG);
   }
 
   charge(): Promise<void> {
-    return this.service.charge(ORDER);
+    return this.service.charge(ORDER, this.world.orderedAt);
   }
 
   cancel(): Promise<void> {
