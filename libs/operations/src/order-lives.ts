@@ -21,6 +21,8 @@ import { collect, isPartitionOf, isStreamMissing } from './server-state.js';
 
 /** Clocks of producers, services and the broker differ. */
 const MARGIN_MS = 10 * 60_000;
+const OPENING_BRACE = 0x7b;
+const ID_CHARACTER = /[\w-]/;
 const DEFAULT_SPAN_MS = 24 * 60 * 60_000;
 
 export interface LifeOptions {
@@ -192,7 +194,13 @@ interface Found extends FoundMessage {
 
 function mentions({ data, headers }: JsMsg, id: string): boolean {
   if (headers?.get('ce-subject') === id || headers?.get('ce-id') === id) return true;
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes(id);
+  const body = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  // JSON has ids in quotes. In other encodings a longer id that ends like this one is taken for it, and shown.
+  if (body[0] === OPENING_BRACE) return body.includes(`"${id}"`);
+  for (let at = body.indexOf(id); at >= 0; at = body.indexOf(id, at + 1)) {
+    if (!ID_CHARACTER.test(String.fromCharCode(body[at + id.length] ?? 0))) return true;
+  }
+  return false;
 }
 
 function toFound(stream: string, { seq, subject, time, headers, data }: JsMsg): Found {
