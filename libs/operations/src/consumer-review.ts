@@ -2,7 +2,7 @@ import { jetstream, type ConsumerInfo, type JetStreamClient, type JsMsg } from '
 import type { NatsConnection } from '@nats-io/transport-node';
 import { OPERATIONS_STREAM } from '@slipstream/jetstream';
 import { DeadLetters } from './dead-letters.js';
-import { readStream, type StreamRange } from './read-stream.js';
+import { readStream, requireRange, type StreamRange } from './read-stream.js';
 import { requireConsumers } from './server-state.js';
 
 /** Messages that are looked up together. */
@@ -55,8 +55,9 @@ export class ConsumerReviews {
     this.letters = new DeadLetters(nc);
   }
 
-  /** @throws NotFoundError */
+  /** @throws NotFoundError, InvalidRequestError */
   async review({ stream, consumer, from, to }: ReviewRequest, recall: Recall): Promise<ConsumerReview> {
+    requireRange({ from, to });
     const manager = await this.js.jetstreamManager(false);
     const consumers = await requireConsumers(manager, stream, consumer);
     const floor = Math.min(...consumers.map(settledThrough));

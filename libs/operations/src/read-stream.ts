@@ -1,4 +1,5 @@
 import { DeliverPolicy, type JetStreamClient, type JsMsg } from '@nats-io/jetstream';
+import { InvalidRequestError } from './operations-errors.js';
 
 /** Messages of one request, and how long one waits for those that are deleted meanwhile and never come. */
 const FETCH_SIZE = 500;
@@ -15,6 +16,13 @@ export interface StreamRange {
   readonly subjects?: readonly string[];
   /** Leaves the bodies on the server; `Nats-Msg-Size` tells their sizes. */
   readonly isHeadersOnly?: boolean;
+}
+
+/** @throws InvalidRequestError when the range ends before it begins */
+export function requireRange({ from, to }: Pick<StreamRange, 'from' | 'to'>): void {
+  if (from !== undefined && to !== undefined && typeof from === typeof to && from > to) {
+    throw new InvalidRequestError('the range ends before it begins', 'Give a later end.');
+  }
 }
 
 /** Reads without leaving a trace: through a consumer of its own that remembers nothing. */

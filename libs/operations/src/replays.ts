@@ -3,7 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { carriedHeaders, redriveSubject, toHeaderValue } from '@slipstream/jetstream';
 import { InvalidRequestError } from './operations-errors.js';
 import { Recorder, type Operator } from './operations-record.js';
-import { readStream, type StreamRange } from './read-stream.js';
+import { readStream, requireRange, type StreamRange } from './read-stream.js';
 import { requireConsumers, requireRedrives } from './server-state.js';
 
 /** Messages on their way to the server at the same time. */
@@ -88,9 +88,7 @@ export class Replays {
 
   private async *read(request: ReplayRequest, isHeadersOnly: boolean): AsyncGenerator<JsMsg> {
     const { stream, consumer, from, to } = request;
-    if (isReversed(from, to)) {
-      throw new InvalidRequestError('the range ends before it begins', 'Give a later end.');
-    }
+    requireRange(request);
     const manager = await this.js.jetstreamManager(false);
     // Partitions of a durable read the same subjects.
     const [{ config }] = await requireConsumers(manager, stream, consumer);
@@ -124,8 +122,4 @@ function toRecord({ stream, consumer }: ReplayRequest, operator: Operator, run: 
     body: message.data,
     operator,
   };
-}
-
-function isReversed(from: ReplayRequest['from'], to: ReplayRequest['to']): boolean {
-  return from !== undefined && to !== undefined && typeof from === typeof to && from > to;
 }
