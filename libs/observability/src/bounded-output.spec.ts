@@ -25,6 +25,13 @@ describe('a log line', () => {
     expect((value['nested'] as { body: string }).body).toMatch(/^x{1024}… \(1000000 characters\)$/);
   });
 
+  it('is short although many of its texts are long', () => {
+    const texts = Array.from({ length: 50 }, (_, index) => `${index}`.padEnd(1_000, 'x'));
+    const { line, value } = write({ order_id: 'o-1', texts, nested: { texts, deeper: { texts } } }, 'said');
+    expect(line.length).toBeLessThanOrEqual(16 * 1_024 + 1);
+    expect(value).toMatchObject({ order_id: 'o-1', msg: 'said' });
+  });
+
   it('is not flooded by many entries either', () => {
     const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`k${index}`, index]));
     expect(write({ many, list: Object.values(many) }, 'said').line.length).toBeLessThan(20_000);

@@ -2,9 +2,19 @@ import type { DestinationStream } from 'pino';
 
 /** Characters of a line beyond which its texts are shortened. */
 const MAX_LINE = 16 * 1_024;
-const MAX_TEXT = 1_024;
 const MAX_ENTRIES = 50;
 const MAX_DEPTH = 6;
+
+/** How much of a line that is too long is kept. */
+interface Limits {
+  /** Characters of a text. */
+  readonly text: number;
+  /** Entries of a list or object inside a field. */
+  readonly entries: number;
+}
+
+const MOST: Limits = { text: 1_024, entries: MAX_ENTRIES };
+const LEAST_TEXT = 16;
 
 /** What JSON leaves as it is, and terminals and editors take for a command or the end of a line. */
 const UNESCAPED = /[\u007f-\u009f\u2028\u2029]/;
@@ -15,7 +25,7 @@ export class BoundedOutput implements DestinationStream {
   constructor(private readonly target: DestinationStream) {}
 
   write(line: string): void {
-    const short = line.length <= MAX_LINE ? line : `${JSON.stringify(shorten(JSON.parse(line)))}\n`;
+    const short = line.length <= MAX_LINE ? line : `${fit(JSON.parse(line))}\n`;
     this.target.write(UNESCAPED.test(short) ? short.replaceAll(UNESCAPED_ALL, escape) : short);
   }
 
@@ -31,15 +41,24 @@ function escape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-function shorten(value: unknown, depth = 0): unknown {
+/** Keeps half as much until that is short enough: many texts of a fair length are too long as well. */
+function fit(line: unknown, limits = MOST): string {
+  const text = JSON.stringify(shorten(line, limits));
+  if (text.length <= MAX_LINE || limits.text <= LEAST_TEXT) return text;
+  return fit(line, { text: limits.text / 2, entries: Math.floor(limits.entries / 2) });
+}
+
+function shorten(value: unknown, limits: Limits, depth = 0): unknown {
   if (typeof value === 'string') {
-    return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}… (${value.length} characters)` : value;
+    const { length } = value;
+    return length > limits.text ? `${value.slice(0, limits.text)}… (${length} characters)` : value;
   }
   if (typeof value !== 'object' || value === null) return value;
   if (depth === MAX_DEPTH) return '…';
-  if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map((entry) => shorten(entry, depth + 1));
-  const entries = Object.entries(value).slice(0, MAX_ENTRIES);
+  const most = depth === 0 ? MAX_ENTRIES : limits.entries;
+  if (Array.isArray(value)) return value.slice(0, most).map((entry) => shorten(entry, limits, depth + 1));
+  const entries = Object.entries(value).slice(0, most);
   return Object.fromEntries(
-    entries.map(([name, entry]) => [name.slice(0, MAX_TEXT), shorten(entry, depth + 1)]),
+    entries.map(([name, entry]) => [name.slice(0, limits.text), shorten(entry, limits, depth + 1)]),
   );
 }
