@@ -19,12 +19,19 @@ describe('what is logged of an error', () => {
   });
 
   it('holds no value that PostgreSQL could not take', () => {
-    const error = Object.assign(new Error('invalid input syntax for type bigint: "secret"'), {
-      code: '22P02',
-    });
-    const logged = toLoggedError(error);
-    expect(logged.message).toBe('invalid input syntax for type bigint');
-    expect(JSON.stringify(logged)).not.toContain('secret');
+    const told = [
+      ['22P02', 'invalid input syntax for type bigint: "secret"', 'invalid input syntax for type bigint'],
+      [
+        '22003',
+        'value "secret" is out of range for type integer',
+        'value [redacted] is out of range for type integer',
+      ],
+    ] as const;
+    for (const [code, message, expected] of told) {
+      const logged = toLoggedError(Object.assign(new Error(message), { code }));
+      expect(logged.message).toBe(expected);
+      expect(JSON.stringify(logged)).not.toContain('secret');
+    }
   });
 
   it('holds neither credentials nor the text that a JSON parser met', () => {

@@ -25,11 +25,12 @@ export function toLoggedError(error: unknown, causes = MAX_CAUSES): LoggedError 
   };
 }
 
-/** PostgreSQL quotes the value that it could not take (SQLSTATE class 22) after a colon. */
+/** PostgreSQL tells the value that it could not take (SQLSTATE class 22), in quotes or after a colon. */
 function messageOf({ message, ...rest }: Error): string {
   const { code, driverError } = rest as { code?: unknown; driverError?: { code?: unknown } };
   const state = driverError?.code ?? code;
-  return typeof state === 'string' && /^22\w{3}$/.test(state) ? message.replace(/:.*/s, '') : message;
+  if (typeof state !== 'string' || !/^22\w{3}$/.test(state)) return message;
+  return message.replace(/".*"/s, '[redacted]').replace(/:.*/s, '');
 }
 
 /** The stack begins with the message. */
