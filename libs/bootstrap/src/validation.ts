@@ -9,10 +9,17 @@ export interface RecognizingDto {
   recognizes(value: unknown): boolean;
 }
 
+/** Deepest nesting that is looked at: who transforms and validates calls itself for each level, until the stack is full. */
+const MAX_DEPTH = 32;
+
 class RecognizingPipe extends ValidationPipe {
   override transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const { recognizes } = (metadata.metatype ?? {}) as Partial<RecognizingDto>;
-    return recognizes?.(value) ? Promise.resolve(value) : super.transform(value, metadata);
+    if (recognizes?.(value)) return Promise.resolve(value);
+    if (isDeeperThan(MAX_DEPTH, value)) {
+      throw new ProblemException(400, { detail: `The request is nested deeper than ${MAX_DEPTH} levels.` });
+    }
+    return super.transform(value, metadata);
   }
 }
 
@@ -41,6 +48,11 @@ export function flattenViolations(violations: readonly ValidationError[], parent
     const own = Object.values(violation.constraints ?? {}).map((reason) => ({ field, reason }));
     return [...own, ...flattenViolations(violation.children ?? [], field)];
   });
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }
 
 function joinField(parent: string, property: string): string {
