@@ -5,7 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { useJsonBodyParser } from './json-body.js';
 import { PROBLEM_CONTENT_TYPE, toProblem } from './problem.js';
-import { ERROR_TRANSLATION, ProblemFilter, type ErrorTranslation } from './problem.filter.js';
+import { ERROR_TRANSLATION, pathOf, ProblemFilter, type ErrorTranslation } from './problem.filter.js';
 import { createValidationPipe } from './validation.js';
 
 /** Largest request body in bytes: 1 MiB. A larger one is answered 413. */
@@ -31,12 +31,13 @@ export function createHttpAdapter(): FastifyAdapter {
     // A request that arrives on an open connection during the drain is served, and the connection closed after it.
     return503OnClosing: false,
     // The router refuses a malformed path before Nest's error handling exists for the request.
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       const status = error.statusCode ?? 400;
       void reply
         .code(status)
+        .header(REQUEST_ID_HEADER, request.id)
         .type(PROBLEM_CONTENT_TYPE)
-        .send(toProblem(status, { detail: error.message }));
+        .send({ ...toProblem(status, { detail: error.message }), instance: pathOf(request) });
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },

@@ -180,7 +180,28 @@ describe('errors over HTTP', () => {
   it('answers 400 to a path that is not valid percent-encoding', async () => {
     const response = await app.inject('/page/%zz');
     expect(response.headers['content-type']).toContain('application/problem+json');
-    expect(response.json()).toMatchObject({ status: 400 });
+    expect(response.json()).toMatchObject({ status: 400, instance: '/page/%zz' });
+  });
+
+  it.each(['[', '{"a":', '{"sku":['])('refuses a body that nests %j thousands of times', async (opening) => {
+    const closing = [...opening]
+      .filter((bracket) => '[{'.includes(bracket))
+      .map((b) => (b === '[' ? ']' : '}'));
+    const nested = `${opening.repeat(20_000)}1${closing.toReversed().join('').repeat(20_000)}`;
+    const response = await postOrder(`{"customerId": "c-1", "lines": ${nested}}`);
+    expect(response.json()).toMatchObject({ status: 400, title: 'Bad Request' });
+  });
+
+  it.each([
+    [json, '"text"'],
+    [json, '[]'],
+    [json, '7'],
+    [json, 'null'],
+    [{ 'content-type': 'text/plain' }, 'text'],
+    [{ 'content-type': 'application/x-www-form-urlencoded' }, 'customerId=c'],
+  ])('refuses with %j a body that is %s', async (headers, payload) => {
+    expect((await postOrder(payload, headers)).statusCode).toBeGreaterThanOrEqual(400);
+    expect((await postOrder(payload, headers)).statusCode).toBeLessThan(500);
   });
 
   it('sends a thrown problem with its type, title, detail and headers', async () => {
@@ -224,7 +245,7 @@ describe('errors over HTTP', () => {
     expect(logged).not.toHaveBeenCalled();
   });
 
-  it.each(['/page?limit=1', '/nowhere', '/broken'])(
+  it.each(['/page?limit=1', '/nowhere', '/broken', '/page/%zz'])(
     'answers %s with the request id of the client',
     async (url) => {
       jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);

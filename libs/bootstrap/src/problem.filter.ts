@@ -94,7 +94,8 @@ function causeOf(exception: unknown): unknown {
   return exception instanceof HttpException && exception.cause !== undefined ? exception.cause : exception;
 }
 
-function pathOf(request: RequestUrl): string {
+/** Path of a request, without its query. */
+export function pathOf(request: RequestUrl): string {
   // Middleware sees its request with a url cut down to what follows its own path.
   const url = request.originalUrl ?? request.url ?? '/';
   const query = url.indexOf('?');
