@@ -92,6 +92,14 @@ describe('the comparison of the audit log with the orders', () => {
     expect(await review.compareReplay()).toMatchObject({ differences: [] });
   });
 
+  it('says which service answers something else', async () => {
+    const stranger = await serve(() => '<html>');
+    const review = new AuditReview({ auditUrl: stranger, ordersUrl: stranger });
+    const refusal = { code: 'OPERATIONS_SERVICE_UNAVAILABLE' };
+    await expect(review.verify()).rejects.toMatchObject(refusal);
+    await expect(review.compareReplay()).rejects.toMatchObject(refusal);
+  });
+
   it('says which service does not answer', async () => {
     const review = new AuditReview({ auditUrl: 'http://127.0.0.1:1', ordersUrl: 'http://127.0.0.1:1' });
     await expect(review.verify()).rejects.toMatchObject({ code: 'OPERATIONS_SERVICE_UNAVAILABLE' });

@@ -61,8 +61,11 @@ export class AuditReview {
 
   /** @throws ServiceUnavailableError */
   async verify(): Promise<AuditVerification> {
-    const response = await get('audit-service', `${this.services.auditUrl}/verify`);
-    return (await response.json()) as AuditVerification;
+    return read('audit-service', `${this.services.auditUrl}/verify`, (text) => {
+      const found = JSON.parse(text) as AuditVerification;
+      if (!Array.isArray(found.problems)) throw new Error('it names no problems');
+      return found;
+    });
   }
 
   /**
@@ -91,19 +94,22 @@ export class AuditReview {
   }
 
   private async readReplay(): Promise<Map<string, ReplayedOrder>> {
-    const response = await get('audit-service', `${this.services.auditUrl}/replay`);
-    const lines = (await response.text()).split('\n').filter(Boolean);
-    return new Map(
-      lines.map((line) => JSON.parse(line) as ReplayedOrder).map((order) => [order.orderId, order]),
-    );
+    const found = await read('audit-service', `${this.services.auditUrl}/replay`, (text) => {
+      const lines = text.split('\n').filter(Boolean);
+      return lines.map((line) => JSON.parse(line) as ReplayedOrder);
+    });
+    return new Map(found.map((order) => [order.orderId, order]));
   }
 
   private async readOrders(): Promise<Map<string, OrderState>> {
     const orders = new Map<string, OrderState>();
     for (let after = ''; ;) {
       const query = `limit=${PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
-      const response = await get('order-service', `${this.services.ordersUrl}/orders?${query}`);
-      const page = (await response.json()) as { orders: OrderState[]; next: string | null };
+      const page = await read('order-service', `${this.services.ordersUrl}/orders?${query}`, (text) => {
+        const found = JSON.parse(text) as { orders: OrderState[]; next: string | null };
+        if (!Array.isArray(found.orders)) throw new Error('it names no orders');
+        return found;
+      });
       for (const order of page.orders) orders.set(order.orderId, order);
       if (page.next === null) return orders;
       after = page.next;
@@ -132,6 +138,19 @@ function compare(
 
 function keyOf({ orderId, field }: ReplayDifference): string {
   return `${orderId} ${field}`;
+}
+
+async function read<T>(service: string, url: string, parse: (text: string) => T): Promise<T> {
+  const response = await get(service, url);
+  try {
+    return parse(await response.text());
+  } catch (cause) {
+    throw new ServiceUnavailableError(
+      `${service} did not answer what was asked at ${url}`,
+      'Repeat it, or name its address.',
+      { cause },
+    );
+  }
 }
 
 async function get(service: string, url: string): Promise<Response> {
