@@ -26,7 +26,7 @@ export class Session {
 
   get operator(): Operator {
     const { by, reason } = this.options;
-    return { by: by ?? userInfo().username, reason };
+    return { by: by ?? userName(), reason };
   }
 
   /** @throws UnreachableError */
@@ -49,7 +49,9 @@ export class Session {
       throw new InvalidRequestError(`${question} Nobody can be asked here.`, 'Add --yes if it is meant.');
     }
     const prompt = createInterface({ input: process.stdin, output: process.stderr });
-    const answer = await prompt.question(`${question} [y/N] `).finally(() => prompt.close());
+    // Ctrl-C and Ctrl-D answer as well.
+    const asked = prompt.question(`${question} [y/N] `).catch(() => 'no');
+    const answer = await asked.finally(() => prompt.close());
     if (!/^y(es)?$/i.test(answer.trim())) throw new InvalidRequestError('Nothing was done.', 'Answer y.');
   }
 
@@ -67,5 +69,14 @@ export class Session {
     } catch (cause) {
       throw new UnreachableError(server, cause);
     }
+  }
+}
+
+/** In a container the user may be a number without a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
   }
 }
