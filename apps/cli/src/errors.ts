@@ -2,6 +2,10 @@ import { PermissionViolationError, RequestError } from '@nats-io/transport-node'
 import { JetStreamError } from '@nats-io/jetstream';
 import { CredentialsError, PublishError } from '@slipstream/jetstream';
 import { OperationError } from '@slipstream/operations';
+import { redact } from '@slipstream/redaction';
+import { toPrintable } from './output.js';
+
+const LONGEST_ADDRESS = 500;
 
 /** No server answers at the address, or it does not let us in. */
 export class UnreachableError extends OperationError {
@@ -9,7 +13,7 @@ export class UnreachableError extends OperationError {
 
   constructor(server: string, cause: unknown) {
     super(
-      `NATS at ${server} cannot be used: ${reasonOf(cause)}`,
+      `NATS at ${redact(server, LONGEST_ADDRESS)} cannot be used: ${reasonOf(cause)}`,
       'Start it with "npm start", or name another with --server or NATS_URL.',
       { cause },
     );
@@ -39,6 +43,11 @@ export interface Failure {
 }
 
 export function describeFailure(error: unknown): Failure {
+  const { code, message, nextStep } = explain(error);
+  return { code, message: toPrintable(message), nextStep: toPrintable(nextStep) };
+}
+
+function explain(error: unknown): Failure {
   if (error instanceof OperationError) {
     return { code: error.code, message: error.message, nextStep: error.nextStep };
   }
@@ -61,10 +70,18 @@ export function describeFailure(error: unknown): Failure {
       nextStep: 'Enable JetStream for the server and the account.',
     };
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const code =
-    error instanceof JetStreamError || error instanceof PublishError ? 'CLI_SERVER_REFUSED' : 'CLI_FAILED';
-  return { code, message, nextStep: '' };
+  return {
+    code: codeOf(error),
+    message: error instanceof Error ? error.message : String(error),
+    nextStep: '',
+  };
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof JetStreamError || error instanceof PublishError) return 'CLI_SERVER_REFUSED';
+  // Not by its class: that comes with the frameworks of the services, which most commands need not wait for.
+  const { code } = Object(error) as { code?: unknown };
+  return code === 'ENVIRONMENT_INVALID' ? code : 'CLI_FAILED';
 }
 
 function findCause<T extends Error>(error: unknown, type: new (...args: never[]) => T): T | undefined {

@@ -60,6 +60,6 @@ function toPlain(text: string): string {
 }
 
 /** Messages come from anywhere; an escape sequence in one must not reach the terminal. */
-function toPrintable(text: string): string {
+export function toPrintable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n\t]/gu, '�');
 }
