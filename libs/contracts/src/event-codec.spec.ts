@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { ContractError } from './contract.error.js';
 import { decodeEvent, EventEncoder } from './event-codec.js';
 import { newEvent } from './event-contract.js';
-import { orderCreatedV1, orderCreatedV2, type OrderCreated } from './orders.js';
+import { orderCancelledV1, orderCreatedV1, orderCreatedV2, type OrderCreated } from './orders.js';
 
 const article = {
   message_id: '0190b2f4-7d6c-7a3e-8f00-000000000001',
@@ -104,6 +104,16 @@ describe('event codec', () => {
       expect.objectContaining({ path: 'total_amount' }),
     );
     expect(() => encoder.encode(orderCreatedV2, order)).not.toThrow();
+  });
+
+  it('reads and publishes no reason that a database or another encoding cannot hold', () => {
+    const { message_id, order_id, created_at } = article;
+    const reason = `a\u0000b\ud83d${'x'.repeat(495)}\u{1f6ab} and more`;
+    const { payload } = decode({ message_id, order_id, created_at, reason }, orderCancelledV1.subject);
+    expect(payload).toMatchObject({ reason: `a\ufffdb\ufffd${'x'.repeat(495)}` });
+    const encoder = new EventEncoder({ source: 'test', publishes: [orderCancelledV1] });
+    const { data } = encoder.encode(orderCancelledV1, { ...newEvent('order-1'), reason });
+    expect(Buffer.from(data).toString()).toContain(`"a\ufffdb\ufffd${'x'.repeat(495)}"`);
   });
 
   it('leaves prototypes alone', () => {

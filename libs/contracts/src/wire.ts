@@ -23,9 +23,13 @@ export function fromBase(event: EventBase): BaseWire {
   return { message_id: event.messageId, order_id: event.orderId, created_at: event.createdAt };
 }
 
-/** Longer reasons are cut: an event must not fail for its explanation. */
+/**
+ * Longer reasons are cut, but through no character, and what PostgreSQL or UTF-8 has no form for is replaced: an event must
+ * not fail for its explanation.
+ */
 export function cutReason(reason: string): string {
-  return reason.slice(0, LONGEST_REASON);
+  const cut = reason.slice(0, LONGEST_REASON).replace(/[\ud800-\udbff]$/, '');
+  return cut.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 export function toLines(lines: readonly OrderLineV1[] = []): OrderLine[] {
