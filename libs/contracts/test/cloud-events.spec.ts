@@ -58,6 +58,8 @@ describe('CloudEvents', () => {
     ['of another version of the specification', { specversion: '0.3' }, 'specversion', 'CONTRACT_INVALID'],
     ['of another type than its subject', { type: 'orders.created.v1' }, 'type', 'CONTRACT_INVALID'],
     ['without data', { data: undefined }, 'data', 'CONTRACT_INVALID'],
+    ['whose data_base64 are no text', { data_base64: 5 }, 'data_base64', 'CONTRACT_INVALID'],
+    ['whose data_base64 are no Base64', { data_base64: 'e30=?e30=' }, 'data_base64', 'CONTRACT_INVALID'],
     [
       'whose data break the contract',
       { data: { ...envelope.data, lines: [{}] } },
