@@ -1,10 +1,21 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { PARAMS_PROVIDER_TOKEN, PinoLogger } from 'nestjs-pino';
 import { Test } from '@nestjs/testing';
 import { pino } from 'pino';
 import { ProcessLogger } from './process-logger.js';
 
 describe('process logger', () => {
+  it('tells on standard error what ends the process before the log exists', async () => {
+    const told: unknown[] = [];
+    const stderr = jest.spyOn(process.stderr, 'write').mockImplementation((text) => told.push(text) > 0);
+    const logger = new ProcessLogger();
+    logger.log('Starting', 'NestFactory');
+    logger.fatal(new Error('nobody caught this'), 'order-service');
+    await logger.flush();
+    stderr.mockRestore();
+    expect(told).toEqual([expect.stringMatching(/^Error: nobody caught this\n.*process-logger\.spec/)]);
+  });
+
   it('holds lines until the log exists, then writes them in order, with the chatter of Nest at debug', async () => {
     const lines: Record<string, unknown>[] = [];
     const logger = new ProcessLogger();

@@ -43,9 +43,17 @@ export class ProcessLogger implements LoggerService {
     this.write(['fatal', message, rest]);
   }
 
-  /** Resolves once everything logged so far is written, after a second at the latest: nobody may read the output. */
+  /**
+   * Resolves once everything logged so far is written, after a second at the latest: nobody may read the output. While
+   * there is no log, what ends the process is told on standard error, or nobody would learn why it ended.
+   */
   async flush(): Promise<void> {
-    if (this.connect() !== undefined) {
+    if (this.connect() === undefined) {
+      for (const [level, message] of this.held.splice(0)) {
+        if (level === 'fatal')
+          process.stderr.write(`${message instanceof Error ? message.stack : String(message)}\n`);
+      }
+    } else {
       const written = new Promise<void>((resolve) => PinoLogger.root.flush(() => resolve()));
       await Promise.race([written, delay(FLUSH_TIMEOUT_MS, undefined, { ref: false })]);
     }
