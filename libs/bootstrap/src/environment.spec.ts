@@ -25,8 +25,8 @@ describe('environment', () => {
     expect(config).toEqual({ PORT: 8080, DATABASE_URL: 'postgres://db/orders', LOG_LEVEL: 'info' });
   });
 
-  it('treats an empty variable as unset, so that its default applies', () => {
-    expect(readEnvironment(schema, { PORT: '', DATABASE_URL: 'postgres://db/orders' }).PORT).toBe(3010);
+  it.each(['', ' ', '\n'])('treats the empty variable %j as unset, so that its default applies', (empty) => {
+    expect(readEnvironment(schema, { PORT: empty, DATABASE_URL: 'postgres://db/orders' }).PORT).toBe(3010);
   });
 
   it('is read from files where secrets are mounted, unless it is given itself', () => {

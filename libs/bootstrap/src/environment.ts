@@ -15,7 +15,7 @@ export class EnvironmentError extends Error {
 }
 
 /**
- * Reads a typed configuration from environment variables. An empty variable counts as unset, because
+ * Reads a typed configuration from environment variables. An empty or blank variable counts as unset, because
  * container tools pass `NAME=` for a variable that nobody set. A variable that is unset is read from the file that
  * `<NAME>_FILE` names, as secrets are mounted; line breaks at its end are dropped.
  *
@@ -26,7 +26,7 @@ export function readEnvironment<Schema extends z.ZodType>(
   env: Environment,
 ): z.output<Schema> {
   const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
   );
   const present = { ...readFiles(schema, given), ...given };
   const parsed = schema.safeParse(present);
