@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { ProblemException } from '@slipstream/bootstrap';
 import { Tracing } from '@slipstream/observability';
 import { MAX_AMOUNT_MINOR, type ChargeRequestDto } from './charge.dto.js';
 import { USABLE_KEY } from './charges.controller.js';
@@ -74,13 +75,28 @@ export class ChargeLane implements OnModuleInit, BeforeApplicationShutdown {
       const { effect, replayed } = await this.charges.charge(key, parse(body), 'ok');
       this.send(response, replayed ? 200 : 201, JSON.stringify(effect));
     } catch {
-      const instance = this.host.httpAdapter.getInstance();
-      const answer = await instance.inject({ method: 'POST', url: '/charges', headers, payload: body });
-      for (const [name, value] of Object.entries(answer.headers)) {
-        if (value !== undefined) response.setHeader(name, value);
-      }
-      this.send(response, answer.statusCode, answer.body);
+      await this.passOn(response, headers, body).catch(() => this.sendAway(response));
     }
+  }
+
+  private async passOn(
+    response: ServerResponse,
+    headers: IncomingHttpHeaders,
+    payload: Buffer,
+  ): Promise<void> {
+    const instance = this.host.httpAdapter.getInstance();
+    const answer = await instance.inject({ method: 'POST', url: '/charges', headers, payload });
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (value !== undefined) response.setHeader(name, value);
+    }
+    this.send(response, answer.statusCode, answer.body);
+  }
+
+  /** The framework takes nothing more while it stops, and an answer that never came would hold the stop up. */
+  private sendAway(response: ServerResponse): void {
+    const { problem } = new ProblemException(503, { detail: 'The gateway is shutting down.' });
+    response.setHeader('content-type', 'application/problem+json; charset=utf-8');
+    this.send(response, problem.status, JSON.stringify(problem));
   }
 
   private send(response: ServerResponse, status: number, body: string): void {

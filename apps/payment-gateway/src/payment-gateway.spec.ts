@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '@slipstream/testing';
 import { GatewayScene, ORDER } from '../test/gateway-scene.js';
 import { Ledger, LedgerCorruptError } from './ledger.js';
 
@@ -50,6 +53,26 @@ describe('payment gateway', () => {
       expect(answers.filter((answer) => answer.status === 201)).toHaveLength(1);
       expect(answers.every((answer) => [200, 201, 409].includes(answer.status))).toBe(true);
       expect(await scene.stats()).toMatchObject({ charges: 1 });
+    });
+
+    it('answers also what comes wrong while it stops', async () => {
+      const socket = connect(Number(new URL(await scene.app.getUrl()).port), '127.0.0.1');
+      const ended = once(socket, 'close');
+      let answer = '';
+      socket.on('data', (chunk) => (answer += String(chunk)));
+      const headers = [
+        'host: x',
+        'idempotency-key: k',
+        'content-type: application/json',
+        'content-length: 10',
+      ];
+      socket.write(`POST /charges HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n{`);
+      await once(scene.app.getHttpServer(), 'request');
+      const closed = scene.app.close();
+      await waitFor('the stop', () => Promise.resolve(!scene.app.getHttpServer().listening));
+      socket.write('"wrong":1');
+      await Promise.all([ended, closed]);
+      expect(answer).toMatch(/^HTTP\/1\.1 (400|503) .*connection: close/is);
     });
 
     it.each([
