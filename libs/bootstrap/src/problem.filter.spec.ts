@@ -183,11 +183,12 @@ describe('errors over HTTP', () => {
     expect(response.json()).toMatchObject({ status: 400, instance: '/page/%zz' });
   });
 
-  it.each(['[', '{"a":', '{"sku":['])('refuses a body that nests %j thousands of times', async (opening) => {
-    const closing = [...opening]
-      .filter((bracket) => '[{'.includes(bracket))
-      .map((b) => (b === '[' ? ']' : '}'));
-    const nested = `${opening.repeat(20_000)}1${closing.toReversed().join('').repeat(20_000)}`;
+  it.each([
+    ['[', ']'],
+    ['{"a":', '}'],
+    ['{"sku":[', ']}'],
+  ])('refuses a body that nests %j thousands of times', async (opening, closing) => {
+    const nested = `${opening.repeat(20_000)}1${closing.repeat(20_000)}`;
     const response = await postOrder(`{"customerId": "c-1", "lines": ${nested}}`);
     expect(response.json()).toMatchObject({ status: 400, title: 'Bad Request' });
   });
