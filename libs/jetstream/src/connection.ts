@@ -7,6 +7,7 @@ import {
   type NodeConnectionOptions,
 } from '@nats-io/transport-node';
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { redact } from '@slipstream/redaction';
 import { credentialFiles, credentialOptions, type NatsCredentials } from './credentials.js';
 import { CredentialWatch } from './credential-watch.js';
 import { OwnMessages } from './publish/own-messages.js';
@@ -18,6 +19,7 @@ export const BIND_KEY = 'bind';
 /** Longer than any retry cycle; an entry is renewed by every attempt. */
 export const ATTEMPT_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 const FIRST_CONNECT_RETRY_MS = 2_000;
+const LONGEST_ADDRESSES = 500;
 
 /** The client gives up after ten reconnects and notices a dead link after six minutes unless told otherwise. */
 const RESILIENT: NodeConnectionOptions = {
@@ -70,8 +72,7 @@ export class JetStreamConnection implements OnApplicationShutdown {
         connection.follow(credentialFiles(credentials));
         return connection;
       } catch (error) {
-        const servers = [options.servers ?? 'nats://127.0.0.1:4222'].flat().join(', ');
-        logger.warn({ err: error }, `NATS at ${servers} is not reachable, trying again`);
+        logger.warn({ err: error }, `NATS at ${told(options.servers)} is not reachable, trying again`);
         await new Promise((resolve) => setTimeout(resolve, FIRST_CONNECT_RETRY_MS));
       }
     }
@@ -186,4 +187,9 @@ export class JetStreamConnection implements OnApplicationShutdown {
     if (!(error instanceof PermissionViolationError)) return;
     for (const listener of this.violationListeners) listener(error);
   }
+}
+
+/** Addresses of servers for the log: they may hold a password. */
+export function told(servers: NodeConnectionOptions['servers'] = 'nats://127.0.0.1:4222'): string {
+  return redact([servers].flat().join(', '), LONGEST_ADDRESSES);
 }
