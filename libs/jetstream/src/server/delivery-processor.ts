@@ -47,11 +47,15 @@ export class DeliveryProcessor {
     return this.parts.attempts.isSuspect(info).catch(() => false);
   }
 
+  /** Rejects when something was left unsettled. Never throws at once: what waits for the end would wait for ever. */
   process(deliveries: readonly Delivery[]): Promise<void> {
     const isFresh = deliveries.every(({ info }) => info.deliveryCount === 1);
-    return isFresh
-      ? this.handle(deliveries.map((delivery) => this.begin(delivery, 1)))
-      : this.processCounted(deliveries);
+    if (!isFresh) return this.processCounted(deliveries);
+    try {
+      return this.handle(deliveries.map((delivery) => this.begin(delivery, 1)));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** True for a while after an outage: what is taken now would only come back, and wait longer than what was left. */
