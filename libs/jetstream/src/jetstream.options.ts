@@ -1,6 +1,7 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
 import { InvalidOptionsError } from './errors.js';
+import { GuardedObserver } from './guarded-observer.js';
 import type { NatsCredentials } from './credentials.js';
 import type { HandlerOverrides } from './handler.options.js';
 import type { TransportObserver } from './observer.js';
@@ -118,7 +119,8 @@ export function resolveJetStreamOptions(options: JetStreamOptions): ResolvedJetS
   ];
   if (problems.length > 0) throw new InvalidOptionsError(problems);
   const { topology = DEFAULTS.topology } = options;
-  return { ...DEFAULTS, sweepsAdvisories: topology !== 'bind', ...given(options) };
+  const resolved = { ...DEFAULTS, sweepsAdvisories: topology !== 'bind', ...given(options) };
+  return { ...resolved, observer: new GuardedObserver(resolved.observer) };
 }
 
 /** What is written as undefined is left open, too. */

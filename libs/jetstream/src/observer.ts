@@ -78,7 +78,7 @@ export interface DeadLettered {
   readonly code: string;
 }
 
-/** Port for logs, metrics and traces. Called synchronously on the hot path: must not throw or block. */
+/** Port for logs, metrics and traces. Called synchronously on the hot path: must not block. What it throws is logged. */
 export interface TransportObserver {
   /** A delivery was settled: acked, given back, dead-lettered. */
   settled(delivery: SettledDelivery): void;
