@@ -141,4 +141,23 @@ describe('dead letters', () => {
     const letter = await scene.firstLetter();
     expect(letter.header('dead-letter-message')).toBe('not for us');
   });
+
+  it.each([
+    ['nothing that can be read', 'bad name here: x'],
+    ['no sequence', 'dead-letter-sequence: none'],
+    ['a sequence that no stream has', 'dead-letter-sequence: 1e21'],
+    ['a time that never was', 'dead-letter-first-at: 9999-99-99'],
+  ])('take a redrive that says %s, written by somebody else, after its attempts', async (_, field) => {
+    await scene.start(
+      scene.handler('a', { maxDeliver: 2, backoffMs: [10] }, () => {
+        throw new Error('always');
+      }),
+    );
+    const subject = `dead-letter-subject: ${scene.stream.subject('a')}`;
+    const redrive = `operations.redrive.${scene.stream.name}.${scene.durable}.1`;
+    await publishRaw(redrive, `NATS/1.0\r\n${subject}\r\n${field}\r\n\r\n`, '"body"');
+    const letter = await scene.firstLetter();
+    expect(Buffer.from(letter.data).toString()).toBe('"body"');
+    expect(letter.header('dead-letter-sequence')).toBe('0');
+  });
 });

@@ -53,7 +53,7 @@ export function restore(message: Msg, info: DeliveryInfo): { message: Msg; info:
     info: {
       stream,
       consumer,
-      streamSequence: Number(headers.get('dead-letter-sequence')),
+      streamSequence: sequenceOf(headers.get('dead-letter-sequence')),
       consumerSequence: info.consumerSequence,
       timestampMs: Date.parse(headers.get('dead-letter-first-at')) || info.timestampMs,
       deliveryCount: info.deliveryCount,
@@ -61,6 +61,12 @@ export function restore(message: Msg, info: DeliveryInfo): { message: Msg; info:
       redrive: info.streamSequence,
     },
   };
+}
+
+/** 0 when it says none: anybody may have written it, and attempts are counted under what it says. */
+function sequenceOf(text: string): number {
+  const sequence = Number(text);
+  return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : 0;
 }
 
 /** Settled as what it is, seen as what it was. */
