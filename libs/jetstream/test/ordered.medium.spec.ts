@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { JetStreamConnection, type HandlerOptions } from '@slipstream/jetstream';
 import { createInbox } from '@nats-io/transport-node';
 import { uniqueName, waitFor } from '@slipstream/testing';
+import { OwnConsumer } from '../src/server/own-consumer.js';
 import { HandlerScene, type Handle } from './handler-scene.js';
 import type { TestApp } from './harness.js';
 
@@ -10,10 +11,26 @@ describe('delivery in order', () => {
 
   beforeEach(() => scene.set());
 
-  afterEach(() => scene.clear());
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await scene.clear();
+  });
 
   const start = (options: Partial<HandlerOptions>, handle: Handle) =>
     scene.start(scene.handler('>', options, handle));
+  /** Has the next consumers created when their gates open, unless the gate refuses. */
+  const slowDown = (...gates: readonly Promise<'created' | 'refused'>[]) => {
+    // oxlint-disable-next-line typescript/unbound-method -- applied to what it is called on
+    const { create } = OwnConsumer.prototype;
+    const spy = jest.spyOn(OwnConsumer.prototype, 'create');
+    for (const gate of gates) {
+      spy.mockImplementationOnce(async function (this: OwnConsumer, ...args) {
+        if ((await gate) === 'refused') throw new Error('no leader');
+        return create.apply(this, args);
+      });
+    }
+    return spy;
+  };
   const numbers = (length: number) => Array.from({ length }, (_, index) => index);
 
   it('keeps the order of the stream while messages fail, connections break and consumers vanish', async () => {
@@ -104,6 +121,32 @@ describe('delivery in order', () => {
     await scene.publish('again');
     await waitFor('the message', () => seen.includes('again'));
     expect(seen).toEqual([...numbers(5), 'again']);
+  });
+
+  it.each([
+    ['created at once', 'created'],
+    ['refused at first', 'refused'],
+  ] as const)('goes on after a pause during a restore when the next consumer is %s', async (_, answer) => {
+    const seen: unknown[] = [];
+    const { app, server } = await start({ delivery: 'ordered' }, (payload) => seen.push(payload));
+    const first = Promise.withResolvers<'created' | 'refused'>();
+    const next = Promise.withResolvers<'created' | 'refused'>();
+    const creating = slowDown(first.promise, next.promise);
+    const { nc } = app.get(JetStreamConnection);
+    await nc.reconnect();
+    await waitFor('the restore', () => creating.mock.calls.length === 1);
+    await server.pause(scene.durable);
+    await server.resume(scene.durable);
+    await waitFor('the next restore', () => creating.mock.calls.length === 2);
+    first.resolve('created');
+    await creating.mock.results[0]?.value;
+    await nc.flush();
+    next.resolve(answer);
+    await scene.publish(...numbers(20));
+    await waitFor('every message', () => seen.length >= 20);
+    expect(seen).toEqual(numbers(20));
+    const consumers = () => scene.bystander.consumers(scene.stream.name);
+    await waitFor('a consumer and no other', async () => (await consumers()).length === 1);
   });
 
   it('leaves no consumer behind at shutdown', async () => {

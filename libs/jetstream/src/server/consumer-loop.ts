@@ -29,6 +29,7 @@ export class ConsumerLoop {
   private running = 0;
   private isIsolating = false;
   private state: ConsumerLiveness['state'] = 'stopped';
+  private recoveries = 0;
   /** Pausing and resuming, one after the other in the order they were asked for. */
   private transition: Promise<void> = Promise.resolve();
   private lingering: NodeJS.Timeout | undefined;
@@ -272,21 +273,19 @@ export class ConsumerLoop {
     if (this.state !== 'running') return;
     this.state = 'stalled';
     this.logger.warn({ consumer: this.durable, reason }, 'consumer stalled, restoring it');
+    const recovery = ++this.recoveries;
+    const isWanted = () => this.state === 'stalled' && recovery === this.recoveries;
     await keepTrying(
-      () => this.isStalled(),
+      isWanted,
       async () => {
         await this.source.restore();
-        // A stop that came meanwhile must not be undone.
-        if (!this.isStalled()) return;
+        // A stop that came meanwhile must not be undone, nor a later recovery be taken for done.
+        if (!isWanted()) return;
         this.state = 'running';
         this.schedule();
         this.logger.log({ consumer: this.durable }, 'consumer restored');
       },
       (error) => this.logger.warn({ err: error, consumer: this.durable }, 'consumer not restored yet'),
     );
-  }
-
-  private isStalled(): boolean {
-    return this.state === 'stalled';
   }
 }

@@ -83,10 +83,13 @@ export class OrderedSource implements DeliverySource {
   async restore(): Promise<void> {
     this.abandon();
     const name = this.consumerName;
-    this.resumeAt = await this.consumer.create(name, this.resumeAt);
-    if (this.isClosed) return this.consumer.remove(name);
+    const { serial } = this;
+    const resumeAt = await this.consumer.create(name, this.resumeAt);
+    // A pause that came meanwhile has abandoned it, and what came after that has another; both would deliver everything.
+    if (this.isClosed || serial !== this.serial) return this.consumer.remove(name);
+    this.resumeAt = resumeAt;
     this.expected = 1;
-    this.pull = this.subscribe(name, this.serial);
+    this.pull = this.subscribe(name, serial);
     if (this.isStarted) this.pull.start();
   }
 
