@@ -147,7 +147,8 @@ export class JetStreamConnection implements OnApplicationShutdown {
   private async reconnect(): Promise<void> {
     // What was published and not sent yet would be lost with the socket.
     await this.nc.flush().catch(() => undefined);
-    if (!this.nc.isClosed()) await this.nc.reconnect();
+    // A connection that is going away refuses it.
+    if (!this.nc.isClosed() && !this.nc.isDraining()) await this.nc.reconnect();
   }
 
   private async watchStatus(): Promise<void> {

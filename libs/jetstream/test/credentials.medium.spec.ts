@@ -1,11 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { nkeys } from '@nats-io/transport-node';
 import { CredentialsError, JetStreamConnection, type NatsCredentials } from '@slipstream/jetstream';
+import { Logger } from '@nestjs/common';
 import { waitFor } from '@slipstream/testing';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FragileLink } from './fragile-link.js';
 import { DecentralizedUsers } from './decentralized-users.js';
 import { startNatsServer, type TestNatsServer } from './nats-server.js';
 
@@ -46,6 +48,7 @@ describe('a connection with credentials', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await connection?.onApplicationShutdown();
     await server?.stop();
     await rm(directory, { recursive: true, force: true });
@@ -101,5 +104,22 @@ describe('a connection with credentials', () => {
     await file(seedOf(third), 'seed');
     await waitFor('the third key', () => reconnects >= 2 && !nc.isClosed(), 30_000);
     await expect(connection?.check()).resolves.toBeUndefined();
+  }, 60_000);
+
+  it('is not made anew when its key was replaced and it is closed meanwhile', async () => {
+    await serve('authorization { token: "t-0" }');
+    const link = await FragileLink.to(server?.url ?? '');
+    const path = await file('t-0', 'token');
+    connection = await JetStreamConnection.open({ servers: link.url }, 1, { token: { file: path } });
+    await connection.check();
+    const logged = jest.spyOn(Logger.prototype, 'log').mockReturnValue();
+    // What was published is flushed first, which takes until the link breaks.
+    link.die();
+    await file('t-1', 'token');
+    await waitFor('the replaced token', () => logged.mock.calls.length > 0, 20_000);
+    const closing = connection.onApplicationShutdown();
+    await link.close();
+    await closing;
+    expect(connection.nc.isClosed()).toBe(true);
   }, 60_000);
 });
