@@ -128,4 +128,18 @@ describe('JetStreamClient', () => {
     await scene.connection.nc.close();
     await waitFor('the end', () => seen.at(-1) === 'disconnected');
   });
+
+  it('goes on telling its events although a listener throws', async () => {
+    const errors = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    const seen: string[] = [];
+    client.on('disconnect', () => {
+      throw new Error('not today');
+    });
+    client.on('disconnect', () => seen.push('disconnect'));
+    client.on('reconnect', () => seen.push('reconnect'));
+    await scene.connection.nc.reconnect();
+    await waitFor('the reconnection', () => seen.includes('reconnect'));
+    expect(seen).toEqual(['disconnect', 'reconnect']);
+    expect(errors).toHaveBeenCalledTimes(1);
+  });
 });

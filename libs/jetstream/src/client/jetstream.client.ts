@@ -152,23 +152,34 @@ export class JetStreamClient extends ClientProxy<NatsEvents, JetStreamClientStat
     }
   }
 
+  /** What one listener throws must neither keep the others from hearing nor end the following of the status. */
+  private tell(event: keyof NatsEvents, what: unknown): void {
+    for (const listener of this.events.listeners(event)) {
+      try {
+        listener(what);
+      } catch (error) {
+        this.logger.error({ err: error }, `a listener to "${event}" failed`);
+      }
+    }
+  }
+
   private async followStatus(): Promise<void> {
     this._status$.next('connected');
     for await (const status of this.nc.status()) {
       switch (status.type) {
         case 'disconnect':
           this._status$.next('disconnected');
-          this.events.emit('disconnect', status.server);
+          this.tell('disconnect', status.server);
           break;
         case 'reconnecting':
           this._status$.next('reconnecting');
           break;
         case 'reconnect':
           this._status$.next('connected');
-          this.events.emit('reconnect', status.server);
+          this.tell('reconnect', status.server);
           break;
         case 'update':
-          this.events.emit('update', { added: status.added, deleted: status.deleted });
+          this.tell('update', { added: status.added, deleted: status.deleted });
           break;
         default:
       }
