@@ -72,7 +72,8 @@ export interface JetStreamOptions {
    * True for errors that say nothing about the message, such as those of a database that is away. The attempt is repeated
    * after 1 s, doubling to 30 s with jitter, for as long as it takes: it consumes none of `maxDeliver`, its batch is not
    * split, and nothing is dead-lettered for it. Terminal errors and decisions of the handler win. An error that one
-   * message can cause at every attempt must not be among them: that message would be tried for ever.
+   * message can cause at every attempt must not be among them: that message would be tried for ever. For that reason it is
+   * not asked about `timeoutMs`, which a message may exceed as well as a dependency that hangs.
    * @default () => false
    */
   readonly isOutage?: (error: unknown) => boolean;

@@ -180,4 +180,21 @@ describe('an outage of what a handler needs', () => {
       'isOutage threw',
     );
   });
+
+  it('is not assumed when a handler runs too long, which may be the fault of its message', async () => {
+    const attempts: number[] = [];
+    @Controller()
+    class Hanging {
+      @EventPattern(stream.subject('a'), { ...options, timeoutMs: 50 })
+      async on(@Ctx() context: JetStreamContext): Promise<void> {
+        attempts.push(context.attempt);
+        await new Promise((_, reject) => context.signal.addEventListener('abort', reject));
+      }
+    }
+    await start(Hanging, { isOutage: () => true });
+    await publish('order');
+    await waitFor('the dead letter', async () => (await letters()).length === 1);
+    expect((await letters())[0]?.header('dead-letter-code')).toBe('JS_HANDLER_TIMEOUT');
+    expect(attempts).toEqual([1, 2]);
+  });
 });
