@@ -16,6 +16,7 @@ import { collect, requireStream } from './server-state.js';
 
 const SUFFIX = deadLetterStream('');
 const NO_HEADERS = createHeaders();
+const NANOS_PER_MS = 1_000_000n;
 
 /** Which dead letters; all that are given must hold. */
 export interface DeadLetterFilter {
@@ -118,7 +119,7 @@ export class DeadLetters {
     const name = deadLetterStream(position.stream);
     await requireStream(manager, name);
     const stored = await manager.streams.getMessage(name, { seq: position.sequence });
-    if (stored) return toStored(position, stored, stored.header, stored.time);
+    if (stored) return toStored(position, stored, stored.header, stored.time.getTime());
     throw new DeadLetterNotFoundError(
       `there is no dead letter ${id}`,
       'It was redriven or discarded before, which the stream OPERATIONS shows; "dlq ls" lists what is left.',
@@ -184,14 +185,16 @@ function requireId(id: string): DeadLetterPosition {
 }
 
 function fromJsMsg(stream: string, message: JsMsg): StoredDeadLetter {
-  return toStored({ stream, sequence: message.seq }, message, message.headers, message.time);
+  // The client rounds its `time`, and a dead letter would be another one when it is read among others.
+  const storedAtMs = Number(message.timestampNanos / NANOS_PER_MS);
+  return toStored({ stream, sequence: message.seq }, message, message.headers, storedAtMs);
 }
 
 function toStored(
   position: DeadLetterPosition,
   { data }: Pick<JsMsg | StoredMsg, 'data'>,
   found: MsgHdrs | undefined,
-  time: Date,
+  storedAtMs: number,
 ): StoredDeadLetter {
   const headers = found ?? NO_HEADERS;
   // With headers alone the server tells the size that it kept back.
@@ -201,7 +204,7 @@ function toStored(
     headers,
     body: data,
     position,
-    storedAtMs: time.getTime(),
+    storedAtMs,
   };
 }
 

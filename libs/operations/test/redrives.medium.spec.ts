@@ -4,6 +4,9 @@ import { waitFor } from '@slipstream/testing';
 import { DeadLetterNotFoundError, NoRedriveConsumerError } from '@slipstream/operations';
 import { ME, RedriveScene } from './redrive-scene.js';
 
+/** Of so many times the client rounds about one to another millisecond. */
+const CHUNK = 4_000;
+
 describe('a redrive', () => {
   const scene = new RedriveScene();
 
@@ -164,4 +167,28 @@ describe('a redrive', () => {
       async () => (await scene.server.count(`${scene.stream.name}_DLQ`)) === 0,
     );
   });
+
+  it('of one and of all find each other done whenever a dead letter was stored, even just before a full millisecond', async () => {
+    await scene.start();
+    const sequence = await storeBeforeFullMillisecond();
+    const { storedAtMs } = await scene.letters.get(`${scene.stream.name}:${sequence}`);
+    const times: number[] = [];
+    for await (const stored of scene.letters.read({ stream: scene.stream.name })) {
+      if (stored.position.sequence === sequence) times.push(stored.storedAtMs);
+    }
+    expect(times).toEqual([storedAtMs]);
+  });
+
+  /** Stores dead letters until the client rounds the time of one to the next millisecond. Returns its sequence. */
+  async function storeBeforeFullMillisecond(): Promise<number> {
+    const { nc, manager } = scene.server;
+    const consumer = await manager.jetstream().consumers.get(`${scene.stream.name}_DLQ`);
+    for (;;) {
+      for (let n = 0; n < CHUNK; n++) nc.publish(scene.stream.deadLetterSubject);
+      await nc.flush();
+      for await (const message of await consumer.fetch({ max_messages: CHUNK })) {
+        if (message.time.getTime() > Number(message.timestampNanos / 1_000_000n)) return message.seq;
+      }
+    }
+  }
 });
