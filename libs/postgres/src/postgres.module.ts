@@ -17,8 +17,9 @@ export interface PostgresOptions {
   readonly poolSize?: number;
   /**
    * Milliseconds after which a query without an answer fails and its connection is given up. Above the server's own
-   * statement time-out of 15 s: it is for a server that has vanished without a word.
-   * @default 20 s
+   * statement time-out of 15 s: it is for a server that has vanished without a word. Below the time-out of whoever asks:
+   * the failure of the query says that the database is away, and a time-out around it says nothing.
+   * @default 17 s
    */
   readonly queryTimeoutMs?: number;
 }
@@ -45,7 +46,7 @@ export function dataSourceOptions({
   schema,
   migrations,
   poolSize = 10,
-  queryTimeoutMs = 20_000,
+  queryTimeoutMs = 17_000,
 }: PostgresOptions): DataSourceOptions {
   const logger = new Logger('PostgreSQL');
   return {
