@@ -7,6 +7,9 @@ import { DataSource } from 'typeorm';
 import { requireService } from './declared.js';
 import { DatabaseUnreachableError } from './errors.js';
 
+/** Days of events take longer to count than a service may wait for an answer. */
+const QUERY_TIMEOUT_MS = 10 * 60 * 1_000;
+
 /**
  * Opens the database of a service as the service does, on the schema that is its own; migrates nothing.
  * @param part what the service must have there: the name of a table, and what it is called
@@ -23,7 +26,9 @@ export async function withDatabaseOf<T>(
   const { DATABASE_URL: url } = readEnvironment(databaseEnvironment, process.env);
   // What happens is in the result; programs could not read a line more.
   Logger.overrideLogger(false);
-  const dataSource = await open(dataSourceOptions({ url, schema, migrations: [], poolSize: 2 }));
+  const dataSource = await open(
+    dataSourceOptions({ url, schema, migrations: [], poolSize: 2, queryTimeoutMs: QUERY_TIMEOUT_MS }),
+  );
   try {
     const [{ found }] = await dataSource.query('SELECT to_regclass($1) AS found', [part.table]);
     if (found === null) {
