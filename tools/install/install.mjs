@@ -110,7 +110,8 @@ async function runNpm(command) {
     setTimeout(() => child.kill('SIGKILL'), 2_000).unref();
     child.once('close', () => process.exit(128 + constants.signals[signal]));
   };
-  for (const signal of SIGNALS) process.once(signal, end);
+  // A Ctrl-C comes twice, from the terminal and from npm: unheard, the second would end us and leave ours behind.
+  for (const signal of SIGNALS) process.on(signal, end);
   try {
     const ended = new Promise((settle, reject) => {
       child.once('error', reject);

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { ensureInstalled, PINNED_NODE, ROOT_DIR, SIGNALS } from './install.mjs';
 
 const PARENT_CHECK_MS = 1_000;
+/** Before anything takes time: it may die while dependencies are installed. */
+const PARENT = process.ppid;
 
 /**
  * Runs a TypeScript program of this project under the Node.js it is pinned to, with the arguments of this
@@ -20,8 +22,13 @@ export async function runPinned(program, { nodeOptions = [] } = {}) {
   }
   const child = spawn(PINNED_NODE, [...nodeOptions, join(ROOT_DIR, program), ...process.argv.slice(2)], {
     cwd: ROOT_DIR,
-    // Compiling their libraries is a third of what short programs take.
-    env: { NODE_COMPILE_CACHE: join(ROOT_DIR, '.data', 'cache', 'compiled'), ...process.env },
+    env: {
+      // Compiling their libraries is a third of what short programs take.
+      NODE_COMPILE_CACHE: join(ROOT_DIR, '.data', 'cache', 'compiled'),
+      // As npm has it: where the command was typed.
+      INIT_CWD: process.cwd(),
+      ...process.env,
+    },
     // The program learns from the closing of the channel that this process was killed.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     // Out of the terminal's process group: it gets each signal once, from here.
@@ -49,9 +56,8 @@ export async function runPinned(program, { nodeOptions = [] } = {}) {
  */
 function watchParent(onDeath) {
   if (!process.env.npm_lifecycle_event) return () => undefined;
-  const parent = process.ppid;
   const timer = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (process.ppid === PARENT) return;
     clearInterval(timer);
     onDeath();
   }, PARENT_CHECK_MS);
