@@ -1,4 +1,13 @@
-import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 
 const TAIL_BYTES = 32_768;
 const TAIL_LINES = 20;
@@ -26,6 +35,12 @@ export function endOfLog(file: string, start: number): string[] {
 /** Keeps a log that is still being appended to from filling the disk: one older part is kept as `.1`. */
 export function limitLogSize(file: string, maxBytes: number): void {
   if (sizeOfLog(file) <= maxBytes) return;
-  copyFileSync(file, `${file}.1`);
+  const older = `${file}.1`;
+  try {
+    copyFileSync(file, older);
+  } catch {
+    // The disk may be full already: room is worth more than an older part, and the stack more than both.
+    rmSync(older, { recursive: true, force: true });
+  }
   truncateSync(file);
 }
