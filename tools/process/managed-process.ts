@@ -64,7 +64,13 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
   const identity = processIdentity(pid);
   const stoppable = { pid, identity, stage: stopStage, signal: stopSignal, timeoutMs: stopTimeoutMs };
   guard.watch(stoppable);
-  if (options.recordDir) recordProcess(options.recordDir, { ...stoppable, name: options.name });
+  try {
+    if (options.recordDir) recordProcess(options.recordDir, { ...stoppable, name: options.name });
+  } catch (error) {
+    // Nobody would know of it, and its next start would find its port and its data in use.
+    await stopChild(child, exited, stoppable);
+    throw error;
+  }
   return {
     name: options.name,
     pid,
