@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { lstatSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from './error-code.mjs';
 import { tryLock } from './lock.mjs';
@@ -29,7 +29,8 @@ const UNCLAIMED = { acquired: true, release: () => undefined } as const;
 
 /** Undefined when somebody else has put a directory of that name where everybody may write. */
 function claimDirectory(): string | undefined {
-  const { uid } = userInfo();
+  // Not that of userInfo(), which fails for a user without a name, as containers have them.
+  const uid = process.getuid?.();
   const directory = join(tmpdir(), `slipstream-ports-${uid}`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const found = lstatSync(directory);
