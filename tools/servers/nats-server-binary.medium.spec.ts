@@ -26,6 +26,12 @@ it('NATS_SERVER_BIN is taken whatever its version', async () => {
   expect(found).toEqual({ path: NATS_SERVER_BIN, version: '2.10.27', origin: 'NATS_SERVER_BIN' });
 });
 
+it('a NATS_SERVER_BIN without a leading slash is meant from where the command was typed', async () => {
+  const path = pretendServer('own', '2.12.1');
+  const env = { NATS_SERVER_BIN: 'own/nats-server', INIT_CWD: directory };
+  await expect(findNatsServer({ cacheDir: directory, env })).resolves.toMatchObject({ path });
+});
+
 it('a NATS_SERVER_BIN that does not run is an error and not passed over', async () => {
   const env = { NATS_SERVER_BIN: join(directory, 'missing'), PATH: join(directory, 'bin') };
   pretendServer('bin', '2.12.1');

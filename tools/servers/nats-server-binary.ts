@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { fetchDebianPackages } from './debian-package.ts';
 import { fetchNatsRelease } from './nats-release.ts';
@@ -32,10 +32,10 @@ export async function findNatsServer({
   env = process.env,
   signal,
 }: NatsServerLookup): Promise<NatsServerBinary> {
-  if (env.NATS_SERVER_BIN) return describeGiven(env.NATS_SERVER_BIN);
+  if (env.NATS_SERVER_BIN) return describeGiven(absolute(env.NATS_SERVER_BIN, env));
   const natsCache = join(cacheDir, 'nats-server');
   const steps: readonly Step[] = [
-    ['nats-server on PATH', () => firstRecent(onPath(env.PATH ?? ''), 'PATH')],
+    ['nats-server on PATH', () => firstRecent(onPath(env), 'PATH')],
     ['cached copy', () => firstRecent(cached(natsCache), 'cached copy')],
     [
       'official release',
@@ -115,8 +115,14 @@ export function isAtLeast(version: string, oldest: string): boolean {
 }
 
 /** Distributions install the server where only root has its PATH. */
-function onPath(path: string): string[] {
-  return executablesOnPath('nats-server', path, ['/usr/local/sbin', '/usr/sbin']);
+function onPath(env: NodeJS.ProcessEnv): string[] {
+  const found = executablesOnPath('nats-server', env.PATH ?? '', ['/usr/local/sbin', '/usr/sbin']);
+  return found.map((path) => absolute(path, env));
+}
+
+/** The server runs in another directory than this one; a path is meant from where the command was typed. */
+function absolute(program: string, { INIT_CWD = '.' }: NodeJS.ProcessEnv): string {
+  return program.includes('/') ? resolve(INIT_CWD, program) : program;
 }
 
 function cached(natsCache: string): string[] {
