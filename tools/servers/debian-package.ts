@@ -23,6 +23,8 @@ export interface DebianPackages {
   /** @default the distribution's suite with the newest packages */
   readonly suite?: string | typeof INSTALLED_SUITE;
   readonly cacheDir: string;
+  /** Rejects when what is cached is of no use, as half a file after a power cut: it is fetched again then. */
+  readonly check?: (unpacked: UnpackedPackages) => Promise<unknown>;
   readonly signal?: AbortSignal;
 }
 
@@ -48,6 +50,7 @@ export async function fetchDebianPackages({
   packages,
   suite: wanted,
   cacheDir,
+  check = () => Promise.resolve(),
   signal,
 }: DebianPackages): Promise<UnpackedPackages> {
   const distribution = readDistribution();
@@ -56,7 +59,8 @@ export async function fetchDebianPackages({
     directory: join(cacheDir, `${distribution.name.toLowerCase()}-${suite}`, packages[0]),
     origin: `${distribution.name} ${suite}`,
   };
-  if (existsSync(unpacked.directory)) return unpacked;
+  const isCached = existsSync(unpacked.directory);
+  if (isCached && (await succeeds(check(unpacked)))) return unpacked;
 
   const archives = distributionArchives(readAptSources(), distribution.codename);
   if (archives.length === 0) {
@@ -66,7 +70,7 @@ export async function fetchDebianPackages({
   for (const archive of archives) {
     try {
       const source = formatSource(archive, suite, distribution.components);
-      await downloadAndUnpack({ packages, source, directory: unpacked.directory, signal });
+      await downloadAndUnpack({ packages, source, directory: unpacked.directory, replace: isCached, signal });
       return unpacked;
     } catch (error) {
       signal?.throwIfAborted();
@@ -80,6 +84,7 @@ async function downloadAndUnpack(request: {
   packages: readonly string[];
   source: string;
   directory: string;
+  replace: boolean;
   signal: AbortSignal | undefined;
 }): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'slipstream-apt-'));
@@ -94,6 +99,7 @@ async function downloadAndUnpack(request: {
     for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
       await runCommand('dpkg-deb', ['-x', join(work, file), draft]);
     }
+    if (request.replace) await rm(request.directory, { recursive: true, force: true });
     await moveIntoPlace(draft, request.directory);
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -154,6 +160,13 @@ function readOsRelease(): NodeJS.Dict<string> {
   } catch {
     return {};
   }
+}
+
+function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
 }
 
 function describeArchive({ uris }: AptSource): string {

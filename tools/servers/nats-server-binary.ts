@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { messageOf, SetupError } from '../setup-error.ts';
-import { fetchDebianPackages } from './debian-package.ts';
+import { fetchDebianPackages, type UnpackedPackages } from './debian-package.ts';
 import { fetchNatsRelease } from './nats-release.ts';
 import { executablesOnPath, isExecutable } from './on-path.ts';
 import { runCommand } from './run-command.ts';
@@ -69,8 +69,9 @@ export async function natsServerFromDistribution(request: {
   readonly suite?: string;
   readonly signal?: AbortSignal;
 }): Promise<NatsServerBinary> {
-  const { directory, origin } = await fetchDebianPackages({ packages: ['nats-server'], ...request });
-  return describe(join(directory, IN_PACKAGE), origin);
+  const inPackage = ({ directory, origin }: UnpackedPackages) =>
+    describe(join(directory, IN_PACKAGE), origin);
+  return inPackage(await fetchDebianPackages({ packages: ['nats-server'], check: inPackage, ...request }));
 }
 
 async function describeGiven(path: string): Promise<NatsServerBinary> {

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { startProcess } from '../process/managed-process.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
-import { fetchDebianPackages, INSTALLED_SUITE } from './debian-package.ts';
+import { fetchDebianPackages, INSTALLED_SUITE, type UnpackedPackages } from './debian-package.ts';
 import { executablesOnPath, isExecutable } from './on-path.ts';
 import { runCommand } from './run-command.ts';
 import { type RunningServer, waitForAnswer } from './running-server.ts';
@@ -36,12 +36,15 @@ export async function findPrometheus({
     }
   }
   try {
-    const { directory, origin } = await fetchDebianPackages({
+    const inPackage = ({ directory, origin }: UnpackedPackages) =>
+      describe(join(directory, 'usr/bin/prometheus'), origin);
+    const unpacked = await fetchDebianPackages({
       packages: ['prometheus'],
       suite: INSTALLED_SUITE,
       cacheDir: join(cacheDir, 'prometheus'),
+      check: inPackage,
     });
-    return await describe(join(directory, 'usr/bin/prometheus'), origin);
+    return await inPackage(unpacked);
   } catch (error) {
     failures.push(`  package of the distribution: ${messageOf(error)}`);
   }

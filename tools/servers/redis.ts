@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { startProcess } from '../process/managed-process.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
-import { fetchDebianPackages, INSTALLED_SUITE } from './debian-package.ts';
+import { fetchDebianPackages, INSTALLED_SUITE, type UnpackedPackages } from './debian-package.ts';
 import { executablesOnPath } from './on-path.ts';
 import { runCommand } from './run-command.ts';
 import { type RunningServer, waitForAnswer } from './running-server.ts';
@@ -78,16 +78,20 @@ export async function startRedisServer({
 }
 
 async function fromDistribution(cacheDir: string): Promise<RedisBinary> {
-  const { directory, origin } = await fetchDebianPackages({
-    packages: PACKAGES,
-    suite: INSTALLED_SUITE,
-    cacheDir: join(cacheDir, 'redis'),
-  });
-  return describe({
-    path: join(directory, 'usr/bin/redis-server'),
-    origin,
-    libraryPath: libraryPath(directory),
-  });
+  const inPackages = ({ directory, origin }: UnpackedPackages) =>
+    describe({
+      path: join(directory, 'usr/bin/redis-server'),
+      origin,
+      libraryPath: libraryPath(directory),
+    });
+  return inPackages(
+    await fetchDebianPackages({
+      packages: PACKAGES,
+      suite: INSTALLED_SUITE,
+      cacheDir: join(cacheDir, 'redis'),
+      check: inPackages,
+    }),
+  );
 }
 
 function libraryPath(directory: string): string {
