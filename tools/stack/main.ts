@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import { DATA_DIR } from '../paths.ts';
-import { tryLock } from '../process/lock.mjs';
+import { type LockResult, tryLock } from '../process/lock.mjs';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from './options.ts';
 import { Reporter } from './reporter.ts';
@@ -35,7 +35,7 @@ async function main(): Promise<number> {
 }
 
 async function runLocked(options: StartOptions): Promise<number> {
-  const lock = tryLock(join(DATA_DIR, 'locks', 'stack'));
+  const lock = lockData();
   if (!lock.acquired) {
     const { pid, since } = lock.holder;
     throw new SetupError(
@@ -47,6 +47,15 @@ async function runLocked(options: StartOptions): Promise<number> {
     return await run(options);
   } finally {
     lock.release();
+  }
+}
+
+/** The first thing that is written: of another user's clone, a read-only or a full disk the message says enough. */
+function lockData(): LockResult {
+  try {
+    return tryLock(join(DATA_DIR, 'locks', 'stack'));
+  } catch (error) {
+    throw new SetupError(`Data cannot be written here: ${messageOf(error)}`, { cause: error });
   }
 }
 
