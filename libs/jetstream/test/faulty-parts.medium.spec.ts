@@ -42,7 +42,7 @@ describe('a consumer among parts of the application that throw', () => {
         },
         fields: () => [],
       });
-      await start({ concurrency: 1, ackWaitMs: 500, timeoutMs: 400, ...more }, { tracing: true });
+      await start({ concurrency: 1, ackWaitMs: 2_000, timeoutMs: 1_900, ...more }, { tracing: true });
       const headers = createHeaders();
       headers.set('traceparent', TRACEPARENT);
       for (const body of ['"first"', '"second"']) {
