@@ -15,9 +15,8 @@ const LEFT_BEHIND_MS = 2_000;
 const NEXT_TRIAL_MS = 1_000;
 
 /**
- * Takes no more orders from the stream while the gateway gets a break, so that an outage costs them few attempts; when
- * the break is over, tries payments that were left unfinished, or new orders when those failed the trial before, and
- * lets all orders in again once a trial comes through.
+ * Takes no more orders from the stream while the gateway gets a break, so that an outage costs them no attempts; when
+ * the break is over, tries payments that were left unfinished, and lets orders in again once those come through.
  */
 @Injectable()
 export class GatewayOutageService implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -25,8 +24,6 @@ export class GatewayOutageService implements OnApplicationBootstrap, BeforeAppli
   private timer: NodeJS.Timeout | undefined;
   private trial: Promise<void> = Promise.resolve();
   private controlled: Promise<void> = Promise.resolve();
-  /** Payments that fail by themselves would fail every trial and keep healthy orders out, so every second is of new orders. */
-  private isTurnOfOrders = false;
   private isStopped = false;
 
   constructor(
@@ -62,28 +59,20 @@ export class GatewayOutageService implements OnApplicationBootstrap, BeforeAppli
 
   private goOn(): void {
     this.logger.log('the gateway is back');
-    this.isTurnOfOrders = false;
     this.control('resume');
     void this.stalled.resumeAll(LEFT_BEHIND_MS);
   }
 
   private async tryGateway(): Promise<void> {
-    const isTurnOfOrders = this.isTurnOfOrders;
-    this.isTurnOfOrders = !isTurnOfOrders;
-    const tried = isTurnOfOrders ? undefined : await this.tryLeftBehind();
-    if (this.isStopped || this.guard.isOpen || this.guard.isClosed) return;
-    // Also when too few were left to tell: then the next orders are the trial, and most of them wait for how it ends.
-    this.control('resume');
-    // Without new orders what is left goes on with the trial, or it would wait for them for ever.
-    if (tried !== 0) this.tryIn(NEXT_TRIAL_MS);
-  }
-
-  /** How many payments took part, undefined when nobody can tell. */
-  private tryLeftBehind(): Promise<number | undefined> {
-    return this.stalled.resumeBatch(GatewayGuard.trialCalls, 0).catch((err: unknown) => {
+    const tried = await this.stalled.resumeBatch(GatewayGuard.trialCalls, 0).catch((err: unknown) => {
       this.logger.warn({ err }, 'stalled payments could not be read');
       return undefined;
     });
+    if (this.isStopped || this.guard.isOpen || this.guard.isClosed) return;
+    // Too few were left to tell: then the next orders are the trial, and most of them wait for how it ends.
+    this.control('resume');
+    // Without new orders what is left goes on with the trial, or it would wait for them for ever.
+    if (tried !== 0) this.tryIn(NEXT_TRIAL_MS);
   }
 
   /** One after the other: a pause that takes its time must not end after the resume that follows it. */
