@@ -20,6 +20,51 @@ export interface BatchOutcome {
   readonly refused: readonly RefusedRow[];
 }
 
+export const NOTHING: BatchOutcome = { published: [], setAside: [], refused: [] };
+
+/** Batches that were sent and are not answered yet, the oldest first. */
+export class BatchesUnderway {
+  private readonly batches: { rows: readonly OutboxRow[]; answer: Promise<BatchOutcome> }[] = [];
+
+  constructor(private readonly publisher: OutboxPublisher) {}
+
+  get count(): number {
+    return this.batches.length;
+  }
+
+  /** No other batch may hold an event of the same aggregate: it could overtake one of these. */
+  get rows(): OutboxRow[] {
+    return this.batches.flatMap(({ rows }) => rows);
+  }
+
+  send(rows: readonly OutboxRow[]): void {
+    if (rows.length === 0) return;
+    const answer = publishRows(this.publisher, rows);
+    // Asked for later; until then nobody else handles it.
+    answer.catch(() => undefined);
+    this.batches.push({ rows, answer });
+  }
+
+  /** What became of those that had to be answered until no more than `most` are left. */
+  async landed(most: number): Promise<BatchOutcome> {
+    const outcomes: BatchOutcome[] = [];
+    for (let [oldest] = this.batches; oldest && this.count > most; [oldest] = this.batches) {
+      outcomes.push(await oldest.answer);
+      this.batches.shift();
+    }
+    return {
+      published: outcomes.flatMap(({ published }) => published),
+      setAside: outcomes.flatMap(({ setAside }) => setAside),
+      refused: outcomes.flatMap(({ refused }) => refused),
+    };
+  }
+
+  /** Resolves when nothing is underway any more, whatever became of it. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.batches.map(({ answer }) => answer));
+  }
+}
+
 /** Publishes rows in order, as an atomic batch where the server has them; rows of one aggregate never overtake each other. */
 export async function publishRows(
   publisher: OutboxPublisher,

@@ -57,9 +57,9 @@ export class OutboxRows {
       // The statement sees what it deletes. `<> ALL` would compare each row with each id; `NOT IN` looks it up.
       `WITH marked AS (DELETE FROM outbox_pending WHERE id = ANY ($3::bigint[]))
        SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
-         (extract(epoch FROM o.created_at) * 1000)::float8
+         date_part('epoch', o.created_at) * 1000
        FROM (
-         SELECT id, created_at, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
+         SELECT id, created_at, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before
          FROM (
            SELECT id, created_at, bytes FROM outbox_pending
            WHERE id NOT IN (SELECT unnest($1::bigint[] || $3::bigint[]))
@@ -69,14 +69,14 @@ export class OutboxRows {
        JOIN outbox o ON o.id = next.id AND o.created_at = next.created_at
        WHERE bytes_before < ${BATCH_BYTES}
        ORDER BY next.id`,
-      [ids, aggregateIds, published],
+      [bigints(ids), aggregateIds, bigints(published)],
     );
     return rows.map(toRow);
   }
 
   async markPublished(session: RelaySession, ids: readonly number[]): Promise<void> {
     if (ids.length === 0) return;
-    await session.query('mark', 'DELETE FROM outbox_pending WHERE id = ANY ($1::bigint[])', [ids]);
+    await session.query('mark', 'DELETE FROM outbox_pending WHERE id = ANY ($1::bigint[])', [bigints(ids)]);
   }
 
   async setAside(session: RelaySession, rows: readonly SetAside[]): Promise<void> {
@@ -91,6 +91,11 @@ export class OutboxRows {
       [rows.map(({ id }) => id), rows.map(({ code }) => code), rows.map(({ reason }) => reason)],
     );
   }
+}
+
+/** The driver would look through the digits of each number for what to escape. */
+function bigints(ids: readonly number[]): string {
+  return `{${ids.join()}}`;
 }
 
 export function toRow([id, aggregateId, messageId, subject, headers, data, at]: RowTuple): OutboxRow {

@@ -2,8 +2,14 @@ import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } f
 import { failpoint } from '@slipstream/failpoints';
 import type { DataSource, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
 import { HeldAggregates } from './held-aggregates.js';
-import { OutboxRows, type OutboxRow } from './outbox-rows.js';
-import { publishRows, type BatchOutcome, type OutboxPublisher } from './outbox-publishing.js';
+import { BATCH_SIZE, OutboxRows, type OutboxRow } from './outbox-rows.js';
+import {
+  BatchesUnderway,
+  NOTHING,
+  publishRows,
+  type BatchOutcome,
+  type OutboxPublisher,
+} from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import { APPENDED } from './outbox.js';
 import { RelayHousekeeping } from './relay-housekeeping.js';
@@ -19,6 +25,8 @@ const FAILURE_DELAY_MS = 1_000;
 const ANNOUNCE_DELAY_MS = 20;
 /** So many refusals are no matter of single aggregates: the broker is in trouble. */
 const MAX_HELD = 1_000;
+/** While one batch is stored and synced, the next is read, encoded and sent. */
+const MOST_UNDERWAY = 2;
 /**
  * A batch read longer ago is read again: another relay may have published it meanwhile, and a stream forgets ids after
  * its duplicate window of two minutes.
@@ -39,15 +47,14 @@ interface Batch {
 }
 
 const EMPTY: Batch = { rows: [], readAt: Infinity };
-const NOTHING: BatchOutcome = { published: [], setAside: [], refused: [] };
 
 /**
- * Publishes what was appended, by one process at a time; the others stand by. While a batch is on its way, one
- * statement marks the one before and reads the next.
+ * Publishes what was appended, by one process at a time; the others stand by. While batches are on their way, one
+ * statement marks those before and reads the next.
  *
- * The order of an aggregate does not rest on the lock: a relay publishes an event only when every earlier one of its
- * aggregate is stored. A relay that lost its lock unnoticed publishes what its successor publishes too, each of them in
- * order, and the stream keeps the first copy of each id.
+ * The order of an aggregate does not rest on the lock: a relay sends an event only when every earlier one of its
+ * aggregate is stored or in the same batch. A relay that lost its lock unnoticed publishes what its successor publishes
+ * too, each of them in order, and the stream keeps the first copy of each id.
  */
 export class OutboxRelay
   implements OnApplicationBootstrap, BeforeApplicationShutdown, EntitySubscriberInterface
@@ -80,7 +87,7 @@ export class OutboxRelay
     this.loop = this.run();
   }
 
-  /** Stops after the batch at hand. What is left is published by the next process. */
+  /** Stops after what is underway. What is left is published by the next process. */
   async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.announcement);
@@ -105,7 +112,7 @@ export class OutboxRelay
     const session = await RelaySession.tryOpen(this.dataSource);
     if (!session) return 0;
     try {
-      const { rows } = await this.read(session, EMPTY, NOTHING);
+      const { rows } = await this.read(session, [], NOTHING);
       const outcome = await publishRows(this.publisher, rows);
       this.take(outcome);
       await this.mark(session, outcome);
@@ -142,46 +149,61 @@ export class OutboxRelay
 
   /** Publishes batch after batch until the process stops or somebody else wants the lock. */
   private async lead(session: RelaySession): Promise<void> {
+    const underway = new BatchesUnderway(this.publisher);
     let batch = EMPTY;
     let unmarked = NOTHING;
-    while (!this.stopped) {
-      // Asked first: PostgreSQL works while the batch is encoded and stored.
-      const reading = this.read(session, batch, unmarked);
-      const publishing = publishRows(this.publisher, batch.rows);
-      // Both have ended before the session is closed, whichever fails.
-      await Promise.allSettled([publishing, reading]);
-      unmarked = await publishing;
-      if (batch.rows.length > 0) failpoint('relay.published');
-      this.take(unmarked);
-      batch = this.withoutHeld(await reading);
-      if (batch.rows.length > 0) failpoint('relay.selected');
-      this.housekeeping.keep(unmarked.published.length);
-      if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
-      if (batch.rows.length > 0 && unmarked.refused.length === 0) continue;
-      // Marked before a pause, not after it.
+    try {
+      while (!this.stopped) {
+        if (isStale(batch)) batch = EMPTY;
+        const isIdle = underway.count === 0 && batch.rows.length === 0;
+        // Asked first: PostgreSQL works while the batch is encoded and sent.
+        const reading = this.read(session, [...underway.rows, ...batch.rows], unmarked);
+        underway.send(batch.rows);
+        batch = await reading;
+        // A small one waits, so that the next gathers more: a batch costs more than its messages.
+        unmarked = await this.land(underway, isLarge(batch) ? MOST_UNDERWAY - 1 : 0);
+        if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
+        const isDone = isIdle && batch.rows.length === 0;
+        if (!isDone && unmarked.refused.length === 0) continue;
+        // Marked before a pause, not after it.
+        await this.mark(session, unmarked);
+        await this.pause(unmarked, isDone);
+        unmarked = NOTHING;
+      }
       await this.mark(session, unmarked);
-      await this.pause(unmarked, batch);
-      unmarked = NOTHING;
+      await this.mark(session, await this.land(underway, 0));
+    } finally {
+      // Before the session is closed, and with it the lock.
+      await underway.ended();
     }
-    await this.mark(session, unmarked);
   }
 
-  /** Reads what comes after `inFlight`, and marks `outcome` on the way. */
-  private async read(session: RelaySession, inFlight: Batch, outcome: BatchOutcome): Promise<Batch> {
+  private async land(underway: BatchesUnderway, most: number): Promise<BatchOutcome> {
+    const outcome = await underway.landed(most);
+    if (outcome.published.length > 0) failpoint('relay.published');
+    this.take(outcome);
+    this.housekeeping.keep(outcome.published.length);
+    return outcome;
+  }
+
+  /** Reads what comes after what is underway, and marks `outcome` on the way. */
+  private async read(
+    session: RelaySession,
+    underway: readonly OutboxRow[],
+    outcome: BatchOutcome,
+  ): Promise<Batch> {
     if (outcome.setAside.length > 0) await this.rows.setAside(session, outcome.setAside);
     const readAt = performance.now();
     const rows = await this.rows.read(session, {
-      ids: inFlight.rows.map(({ id }) => id),
+      ids: underway.map(({ id }) => id),
       aggregateIds: this.held.current(),
       published: outcome.published.map(({ id }) => id),
     });
     if (outcome.published.length > 0) failpoint('relay.marked');
-    return { rows, readAt };
-  }
-
-  private withoutHeld({ rows, readAt }: Batch): Batch {
-    if (performance.now() - readAt > STALE_AFTER_MS) return EMPTY;
-    return { rows: rows.filter((row) => !this.held.isHeld(row.aggregateId)), readAt };
+    if (rows.length > 0) failpoint('relay.selected');
+    // In two batches an event could overtake an earlier one of its aggregate; it is read again when that is stored.
+    const busy = new Set(underway.map(({ aggregateId }) => aggregateId));
+    return { rows: rows.filter(({ aggregateId }) => !busy.has(aggregateId)), readAt };
   }
 
   private take({ published, setAside, refused }: BatchOutcome): void {
@@ -206,12 +228,12 @@ export class OutboxRelay
     if (published.length > 0) failpoint('relay.marked');
   }
 
-  private async pause({ refused }: BatchOutcome, next: Batch): Promise<void> {
+  private async pause({ refused }: BatchOutcome, isDone: boolean): Promise<void> {
     // A broker in trouble must not be asked without pause, whatever is appended meanwhile.
     const isBrokerInTrouble = refused.length > 0 && this.refusedInARow > 1;
     if (isBrokerInTrouble || this.held.current().length > MAX_HELD) {
       await this.sleeper.rest(FAILURE_DELAY_MS, () => this.stopped);
-    } else if (next.rows.length === 0) {
+    } else if (isDone) {
       await this.sleeper.sleep(POLL_INTERVAL_MS);
     }
   }
@@ -225,6 +247,14 @@ export class OutboxRelay
       );
     }, ANNOUNCE_DELAY_MS);
   }
+}
+
+function isLarge({ rows }: Batch): boolean {
+  return rows.length >= BATCH_SIZE / 2;
+}
+
+function isStale({ readAt }: Batch): boolean {
+  return performance.now() - readAt > STALE_AFTER_MS;
 }
 
 function delaysOf(published: readonly OutboxRow[]): number[] {

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NoStreamError, type BatchReceipt, type OutgoingMessage } from '@slipstream/jetstream';
+import { OutboxRows, type OutboxPublisher, type RelaySession } from '@slipstream/outbox';
+import { waitFor } from '@slipstream/testing';
+import { OutboxScene } from './harness.js';
+
+/** Knows what is underway at each moment, and lets the answer to each batch wait. */
+class WatchedPublisher implements OutboxPublisher {
+  readonly underway: (readonly OutgoingMessage[])[] = [];
+  mostUnderway = 0;
+  /** Order keys that were sent while an earlier batch held them. */
+  readonly overlapping: string[] = [];
+
+  constructor(
+    private readonly publisher: OutboxPublisher,
+    private readonly answer: (receipt: BatchReceipt, batch: number) => Promise<BatchReceipt>,
+  ) {}
+
+  private batches = 0;
+
+  async publishBatch(messages: readonly OutgoingMessage[]): Promise<BatchReceipt> {
+    const known = new Set(this.underway.flat().map(({ orderKey }) => orderKey));
+    for (const { orderKey = '' } of messages) if (known.has(orderKey)) this.overlapping.push(orderKey);
+    this.underway.push(messages);
+    this.mostUnderway = Math.max(this.mostUnderway, this.underway.length);
+    const batch = this.batches++;
+    try {
+      return await this.answer(await this.publisher.publishBatch(messages), batch);
+    } finally {
+      this.underway.splice(this.underway.indexOf(messages), 1);
+    }
+  }
+}
+
+/** Counts what is marked by a statement of its own, as before a pause, and not by the one that reads on. */
+class PausesRows extends OutboxRows {
+  markedBeforePause = 0;
+
+  override markPublished(session: RelaySession, ids: readonly number[]): Promise<void> {
+    this.markedBeforePause += ids.length;
+    return super.markPublished(session, ids);
+  }
+}
+
+describe('the relay, with a backlog,', () => {
+  let scene: OutboxScene;
+
+  beforeEach(async () => {
+    scene = await OutboxScene.open();
+    await scene.addStream({ allow_atomic: true });
+  });
+
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  const isEmpty = async () => (await scene.pending()) === 0;
+  const aggregateOf = (id: string) => id.split('-')[0] ?? '';
+  const appendAll = (ids: readonly string[]) =>
+    scene.append(...ids.map((id) => scene.message(id, { aggregateId: aggregateOf(id) })));
+
+  it('sends a full batch while the one before it is not acknowledged, and no third', async () => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const publisher = new WatchedPublisher(scene.publisher, async (receipt, batch) => {
+      if (batch === 0) await gate;
+      return receipt;
+    });
+    await appendAll(Array.from({ length: 2_200 }, (_, index) => `a${index}-0`));
+    scene.startRelay({ publisher });
+    await waitFor('the second batch', async () => (await scene.stored()).length === 1_000);
+    open();
+    await waitFor('all marks', isEmpty);
+    expect(await scene.stored()).toHaveLength(2_200);
+    expect(publisher.mostUnderway).toBe(2);
+  });
+
+  it('sends no event of an aggregate while an earlier batch with one is underway', async () => {
+    const publisher = new WatchedPublisher(scene.publisher, (receipt) => Promise.resolve(receipt));
+    const ids = Array.from({ length: 4_000 }, (_, index) => `a${(index * 7) % 1_100}-${index}`);
+    await appendAll(ids);
+    scene.startRelay({ publisher });
+    await waitFor('all marks', isEmpty);
+    expect(publisher.overlapping).toEqual([]);
+    expect(publisher.mostUnderway).toBe(2);
+    const byAggregate = (list: readonly string[]) => Object.groupBy(list, aggregateOf);
+    expect(byAggregate(await scene.stored())).toEqual(byAggregate(ids));
+  });
+
+  it('publishes one aggregate alone without a pause between batches', async () => {
+    const publisher = new WatchedPublisher(scene.publisher, (receipt) => Promise.resolve(receipt));
+    const ids = Array.from({ length: 3_000 }, (_, index) => `a-${index}`);
+    await appendAll(ids);
+    const rows = new PausesRows();
+    scene.startRelay({ publisher, rows });
+    await waitFor('all marks', isEmpty);
+    expect(rows.markedBeforePause).toBe(0);
+    expect(publisher.mostUnderway).toBe(1);
+    expect(await scene.stored()).toEqual(ids);
+  });
+
+  it('lets nothing overtake an event that is refused while the next batch is underway', async () => {
+    const second = Promise.withResolvers<void>();
+    const publisher = new WatchedPublisher(scene.publisher, async (receipt, batch) => {
+      if (batch === 1) second.resolve();
+      if (batch !== 0) return receipt;
+      await second.promise;
+      return { ...receipt, acks: receipt.acks.map((ack, index) => (index === 3 ? refusal : ack)) };
+    });
+    const refusal = new NoStreamError('no stream answered', { subject: `${scene.root}.events` });
+    const sent: string[] = [];
+    const spied: OutboxPublisher = {
+      publishBatch: (messages) => {
+        sent.push(
+          ...messages.flatMap(({ orderKey, messageId = '' }) => (orderKey === 'a3' ? [messageId] : [])),
+        );
+        return publisher.publishBatch(messages);
+      },
+    };
+    const first = Array.from({ length: 1_000 }, (_, index) => `a${index}-0`);
+    await appendAll([...first, 'a3-1']);
+    scene.startRelay({ publisher: spied });
+    await waitFor('all marks', isEmpty);
+    expect(sent).toEqual(['a3-0', 'a3-0', 'a3-1']);
+  });
+});
