@@ -93,6 +93,8 @@ async function relayAll(
   for (let appended = 0; appended < events.length; appended += APPEND) {
     await dataSource.transaction((tx) => outbox.append(tx, events.slice(appended, appended + APPEND)));
   }
+  // What is appended goes to the disk now, and not while the relay waits for the same disk.
+  await dataSource.query('CHECKPOINT');
   const { promise, resolve } = Promise.withResolvers<void>();
   let published = 0;
   const observer = {
