@@ -65,7 +65,7 @@ export class AnswerLostError extends GatewayError {
   override readonly code = 'GATEWAY_ANSWER_LOST';
 }
 
-/** Another request with this key is under way, or the bank has not decided yet. The gateway itself is well. */
+/** Another request with this key is under way, the bank has not decided yet, or this payment alone must wait. The gateway itself is well. */
 export class ChargePendingError extends GatewayError {
   override readonly code = 'CHARGE_PENDING';
 }

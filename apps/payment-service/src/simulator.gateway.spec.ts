@@ -86,7 +86,11 @@ describe('simulator gateway', () => {
     answer = { status: 404 };
     expect(await gateway.find(REQUEST)).toBeUndefined();
     await expect(gateway.charge(REQUEST)).rejects.toThrow('404');
-    await expect(gateway.refund(REFUND)).rejects.toThrow('404');
+  });
+
+  it('takes a refund of a charge that the gateway has lost for no outage', async () => {
+    answer = { status: 404 };
+    await expect(gateway.refund(REFUND)).rejects.toBeInstanceOf(ChargePendingError);
   });
 
   it.each([
