@@ -4,6 +4,7 @@ import {
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
+  type Attributes,
   type Span,
 } from '@opentelemetry/api';
 import { contextOf, headersOf, tracerOf } from '@slipstream/tracing';
@@ -39,17 +40,25 @@ function begin(request: ClientRequest): void {
   for (const [name, value] of Object.entries(headersOf(contextOf(span, ROOT_CONTEXT))))
     request.setHeader(name, value);
   if (!span.isRecording()) return;
-  const [path = ''] = request.path.split('?', 1);
-  const [host = request.host, port] = String(request.getHeader('host') ?? request.host).split(':');
+  const authority = String(request.getHeader('host') ?? request.host);
   span.setAttributes({
     'http.request.method': request.method,
-    'server.address': host,
-    ...(port && { 'server.port': Number(port) }),
-    'url.full': `${request.protocol}//${host}${port ? `:${port}` : ''}${path}`,
+    ...targetOf(request.protocol, authority, request.path),
   });
   recorded.set(request, span);
   // Comes last, also when the connection is lost.
   request.once('close', () => span.end());
+}
+
+/** Where a request goes, by the conventions of OpenTelemetry for HTTP. A query may hold what is secret. */
+export function targetOf(protocol: string, authority: string, path: string): Attributes {
+  const url = URL.parse(`${protocol}//${authority}${path.split('?', 1)[0]}`);
+  if (!url) return { 'server.address': authority };
+  return {
+    'server.address': url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    ...(url.port && { 'server.port': Number(url.port) }),
+    'url.full': url.href,
+  };
 }
 
 function fail(span: Span | undefined, type: string): void {
