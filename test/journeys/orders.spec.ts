@@ -1,21 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { randomUUID } from 'node:crypto';
+import { articleMessage } from './article-message.ts';
 import { Journey, type GatewayStats, type Order } from './journey.ts';
 
 const CONSUMERS_THAT_READ_ORDERS = ['inventory-orders', 'order-intake', 'payment-orders'];
-
-/** A message exactly as the article's Go producer sends it. */
-function articleMessage(overrides: object = {}) {
-  return {
-    message_id: randomUUID(),
-    order_id: randomUUID(),
-    customer_id: 'cust-123',
-    total_amount: 99.95,
-    created_at: Date.now(),
-    ...overrides,
-  };
-}
 
 const line = (sku: string, quantity = 1, unitPriceMinor = 1_250) => ({ sku, quantity, unitPriceMinor });
 const order = (...lines: object[]) => ({ customerId: 'cust-1', currency: 'EUR', lines });

@@ -6,8 +6,9 @@ import { randomUUID } from 'node:crypto';
 import { APPS } from '../../tools/stack/apps.ts';
 import { buildApps } from '../../tools/stack/build.ts';
 import { entryFileOf } from '../../tools/stack/units.ts';
+import { articleMessage } from './article-message.ts';
 import type { Journey } from './journey.ts';
-import { articleMessage, CONSUMERS, LIFE, requestIdOf, startTrace, TracedSystem } from './traced-system.ts';
+import { CONSUMERS, LIFE, requestIdOf, startTrace, TracedSystem } from './traced-system.ts';
 
 describe('the trace of an order', () => {
   let system: TracedSystem;

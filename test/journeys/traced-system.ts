@@ -1,5 +1,5 @@
 import { SpanReceiver, uniqueName } from '@slipstream/testing';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Journey } from './journey.ts';
 
 export const CREATED = 'process orders.created.*';
@@ -37,17 +37,6 @@ export function startTrace() {
   const traceId = randomBytes(16).toString('hex');
   const spanId = randomBytes(8).toString('hex');
   return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-01` };
-}
-
-export function articleMessage(overrides: object = {}) {
-  return {
-    message_id: randomUUID(),
-    order_id: randomUUID(),
-    customer_id: 'cust-123',
-    total_amount: 99.95,
-    created_at: Date.now(),
-    ...overrides,
-  };
 }
 
 const order = () => ({

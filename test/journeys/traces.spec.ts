@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor, type ReceivedSpan, type SpanReceiver } from '@slipstream/testing';
+import { articleMessage } from './article-message.ts';
 import type { Journey } from './journey.ts';
-import { articleMessage, CREATED, FOREIGN_LIFE, LIFE, startTrace, TracedSystem } from './traced-system.ts';
+import { CREATED, FOREIGN_LIFE, LIFE, startTrace, TracedSystem } from './traced-system.ts';
 
 /** Spans whose parent is neither among them nor `root`. */
 function loose(spans: readonly ReceivedSpan[], root?: string): string[] {
