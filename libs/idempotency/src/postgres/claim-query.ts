@@ -2,15 +2,20 @@ import type { Key } from '../fingerprint.js';
 import type { ClaimPlan } from './claim-plan.js';
 
 export interface ClaimRow {
-  readonly message_id: string;
-  /** `unplanned`: the plan does not hold at the time of the database, and nothing was written. */
-  readonly outcome: 'fresh' | 'duplicate' | 'unplanned';
+  /** Null when the row speaks of all messages. */
+  readonly message_id: string | null;
+  /**
+   * `all-fresh`: one row for the whole batch, as nearly always. `unplanned`: the plan does not hold at the time of the
+   * database, and nothing was written.
+   */
+  readonly outcome: 'fresh' | 'duplicate' | 'all-fresh' | 'unplanned';
   /** Of the message that came before, hexadecimal; null when its bytes were not known. */
   readonly fingerprint: string | null;
 }
 
 const INPUT = 'unnest($2::text[], $3::bytea[]) AS k (id, fingerprint)';
 const PLANNED = '(SELECT at >= $4::timestamptz AND at < $5::timestamptz FROM clock)';
+const COMPLETE = '(SELECT is_complete FROM tally)';
 const STORED = `SELECT o.message_id, 'duplicate' AS outcome, encode(o.fingerprint, 'hex') AS fingerprint
    FROM unnest($2::text[]) AS k (id) JOIN inbox o ON o.consumer = $1 AND o.message_id = k.id`;
 
@@ -41,6 +46,7 @@ export function claimQuery(
   if (instants) parameters.push(instants.map(timestamp));
   const times = instants ? `unnest($${parameters.length}::timestamptz[]) AS t (at)` : 'clock AS t';
   if (mustSearch) parameters.push(timestamp(searchBefore));
+  const copies = instants?.length ?? 1;
   const isNew = `NOT EXISTS (SELECT FROM earlier e WHERE e.message_id = k.id)`;
   const text = `
     WITH clock AS MATERIALIZED (SELECT coalesce($6::timestamptz, clock_timestamp()) AS at),
@@ -51,10 +57,14 @@ export function claimQuery(
       WHERE ${PLANNED} ${mustSearch ? `AND ${isNew}` : ''}
       ORDER BY k.id, t.at
       ON CONFLICT DO NOTHING
-      RETURNING message_id)
-    ${freshKeys(instants?.length ?? 1)}
+      RETURNING message_id),
+    tally AS MATERIALIZED (
+      SELECT count(*) = cardinality($2::text[]) * ${copies} AS is_complete FROM written)
+    SELECT NULL AS message_id, 'all-fresh' AS outcome, NULL AS fingerprint WHERE ${COMPLETE}
     UNION ALL
-    ${STORED} WHERE (SELECT count(*) FROM written) < cardinality($2::text[]) * ${instants?.length ?? 1}
+    ${freshKeys(copies)}
+    UNION ALL
+    ${STORED} WHERE NOT ${COMPLETE}
     UNION ALL
     SELECT NULL, 'unplanned', NULL WHERE NOT ${PLANNED}`;
   return { text, parameters };
@@ -67,9 +77,9 @@ function earlierKeys(parameter: number): string {
 }
 
 /** A key that is to be written into several partitions is new only if it was new to all of them. */
-function freshKeys(partitions: number): string {
-  const fresh = `SELECT message_id, 'fresh' AS outcome, NULL AS fingerprint FROM written`;
-  return partitions === 1 ? fresh : `${fresh} GROUP BY message_id HAVING count(*) = ${partitions}`;
+function freshKeys(copies: number): string {
+  const fresh = `SELECT message_id, 'fresh', NULL FROM written WHERE NOT ${COMPLETE}`;
+  return copies === 1 ? fresh : `${fresh} GROUP BY message_id HAVING count(*) = ${copies}`;
 }
 
 function timestamp(epochMs: number): string {

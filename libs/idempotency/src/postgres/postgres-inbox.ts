@@ -130,13 +130,13 @@ export class PostgresInbox implements Inbox<EntityManager> {
     keys: readonly Key[],
     rows: readonly ClaimRow[],
   ): Promise<Set<string>> {
+    if (rows[0]?.outcome === 'all-fresh') return new Set(keys.map(({ messageId }) => messageId));
     const fresh = new Set<string>();
-    const stored = new Map<string, string | null>();
+    const stored = new Map<string | null, string | null>();
     for (const { message_id: id, outcome, fingerprint } of rows) {
-      if (outcome === 'fresh') fresh.add(id);
+      if (id !== null && outcome === 'fresh') fresh.add(id);
       else stored.set(id, fingerprint);
     }
-    if (fresh.size === keys.length) return fresh;
     // Committed by another process while the claim waited for it, and not visible to the claim's own snapshot.
     const unseen = keys.filter(({ messageId }) => !fresh.has(messageId) && !stored.has(messageId));
     for (const row of unseen.length > 0 ? await this.readStored(tx, consumer, unseen) : []) {
