@@ -19,6 +19,7 @@ const { values } = parseArgs({
     port: { type: 'string', default: '' },
     path: { type: 'string', default: '/orders' },
     body: { type: 'string', default: '' },
+    traceparent: { type: 'string', default: '' },
     requests: { type: 'string', default: '10000' },
     connections: { type: 'string', default: '128' },
   },
@@ -26,6 +27,7 @@ const { values } = parseArgs({
 const port = Number(values.port);
 const request = Buffer.from(
   `POST ${values.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
+    (values.traceparent && `traceparent: ${values.traceparent}\r\n`) +
     `Content-Length: ${Buffer.byteLength(values.body)}\r\n\r\n${values.body}`,
 );
 

@@ -36,9 +36,15 @@ export class LoadedServer {
     }
   }
 
-  /** Posts `body` `requests` times from another process. */
-  async load(script: string, body: string, requests: number, connections: number): Promise<LoadResult> {
-    const options = { port: this.port, body, requests, connections };
+  /** Posts `body` `requests` times from another process, in the trace of `traceparent` if there is one. */
+  async load(
+    script: string,
+    body: string,
+    requests: number,
+    connections: number,
+    traceparent = '',
+  ): Promise<LoadResult> {
+    const options = { port: this.port, body, requests, connections, traceparent };
     const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
     const { stdout } = await promisify(execFile)(process.execPath, [script, ...args]);
     const result = JSON.parse(stdout) as LoadResult;
