@@ -43,10 +43,12 @@ export interface OutboxRelayOptions {
 
 interface Batch {
   readonly rows: readonly OutboxRow[];
+  /** True when so much was pending that nothing is gained by waiting for more. */
+  readonly isOfBacklog: boolean;
   readonly readAt: number;
 }
 
-const EMPTY: Batch = { rows: [], readAt: Infinity };
+const EMPTY: Batch = { rows: [], isOfBacklog: false, readAt: Infinity };
 
 /**
  * Publishes what was appended, by one process at a time; the others stand by. While batches are on their way, one
@@ -161,7 +163,8 @@ export class OutboxRelay
         underway.send(batch.rows);
         batch = await reading;
         // A small one waits, so that the next gathers more: a batch costs more than its messages.
-        unmarked = await this.land(underway, isLarge(batch) ? MOST_UNDERWAY - 1 : 0);
+        const isNextSent = batch.isOfBacklog && batch.rows.length > 0;
+        unmarked = await this.land(underway, isNextSent ? MOST_UNDERWAY - 1 : 0);
         if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
         const isDone = isIdle && batch.rows.length === 0;
         if (!isDone && unmarked.refused.length === 0) continue;
@@ -203,7 +206,11 @@ export class OutboxRelay
     if (rows.length > 0) failpoint('relay.selected');
     // In two batches an event could overtake an earlier one of its aggregate; it is read again when that is stored.
     const busy = new Set(underway.map(({ aggregateId }) => aggregateId));
-    return { rows: rows.filter(({ aggregateId }) => !busy.has(aggregateId)), readAt };
+    return {
+      rows: rows.filter(({ aggregateId }) => !busy.has(aggregateId)),
+      isOfBacklog: rows.length >= BATCH_SIZE / 2,
+      readAt,
+    };
   }
 
   private take({ published, setAside, refused }: BatchOutcome): void {
@@ -247,10 +254,6 @@ export class OutboxRelay
       );
     }, ANNOUNCE_DELAY_MS);
   }
-}
-
-function isLarge({ rows }: Batch): boolean {
-  return rows.length >= BATCH_SIZE / 2;
 }
 
 function isStale({ readAt }: Batch): boolean {
