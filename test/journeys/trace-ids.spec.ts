@@ -126,6 +126,14 @@ describe('the trace of an order', () => {
       expect(stdout.match(/─ audit-\w+ {2}settled/g)).toHaveLength(4);
     }, 120_000);
 
+    it('says that it does not know the status while order-service cannot be asked', async () => {
+      const message = articleMessage();
+      await journey.publishBare('orders.created.v1', JSON.stringify(message));
+      const { status, stdout } = trace(message.order_id, '--orders-url', 'http://127.0.0.1:1');
+      expect(status).toBe(0);
+      expect(stdout).toContain(`order ${message.order_id}: status unknown\n`);
+    }, 120_000);
+
     it('is found by a message id, and names dead letters', async () => {
       const message = articleMessage({ total_minor: 1 });
       await journey.publishBare('orders.created.v1', JSON.stringify(message));

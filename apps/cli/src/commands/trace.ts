@@ -48,12 +48,15 @@ async function readersOf(): Promise<Reader[]> {
 }
 
 function print(output: Output, life: OrderLife): void {
-  const { orderId, order, traceIds } = life;
-  const status = order
-    ? `${order.status}${order.reason === null ? '' : ` (${order.reason})`}`
-    : 'not registered';
-  output.text(orderId === null ? 'a message that names no order' : `order ${orderId}: ${status}`);
+  const { orderId, traceIds } = life;
+  output.text(orderId === null ? 'a message that names no order' : `order ${orderId}: ${statusOf(life)}`);
   for (const traceId of traceIds) output.text(`trace ${traceId}`);
   for (const line of lifeTree(life)) output.text(line);
   for (const note of life.notes) output.text(note);
+}
+
+function statusOf({ order, notes }: OrderLife): string {
+  if (order) return `${order.status}${order.reason === null ? '' : ` (${order.reason})`}`;
+  // A note says why order-service could not be asked.
+  return notes.length > 0 ? 'status unknown' : 'not registered';
 }
