@@ -45,11 +45,20 @@ export class BatchesUnderway {
     this.batches.push({ rows, answer });
   }
 
-  /** What became of those that had to be answered until no more than `most` are left. */
+  /**
+   * What became of those that had to be answered until no more than `most` are left, or until one failed as a whole.
+   * @throws what the oldest failed with
+   */
   async landed(most: number): Promise<BatchOutcome> {
     const outcomes: BatchOutcome[] = [];
     for (let [oldest] = this.batches; oldest && this.count > most; [oldest] = this.batches) {
-      outcomes.push(await oldest.answer);
+      try {
+        outcomes.push(await oldest.answer);
+      } catch (error) {
+        // Thrown by the next call: what was stored before it would never be marked, and be published for ever.
+        if (outcomes.length > 0) break;
+        throw error;
+      }
       this.batches.shift();
     }
     return {

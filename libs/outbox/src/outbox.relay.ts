@@ -174,7 +174,7 @@ export class OutboxRelay
         unmarked = NOTHING;
       }
       await this.mark(session, unmarked);
-      await this.mark(session, await this.land(underway, 0));
+      while (underway.count > 0) await this.mark(session, await this.land(underway, 0));
     } finally {
       // Before the session is closed, and with it the lock.
       await underway.ended();

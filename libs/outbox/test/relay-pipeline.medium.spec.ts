@@ -122,4 +122,20 @@ describe('the relay, with a backlog,', () => {
     await waitFor('all marks', isEmpty);
     expect(sent).toEqual(['a3-0', 'a3-0', 'a3-1']);
   });
+
+  it('marks a batch that was stored although the one after it failed as a whole', async () => {
+    let isBroken = true;
+    const publisher: OutboxPublisher = {
+      publishBatch: (messages) =>
+        isBroken && messages.some(({ messageId }) => messageId === 'a700-0')
+          ? Promise.reject(new Error('a defect'))
+          : scene.publisher.publishBatch(messages),
+    };
+    await appendAll(Array.from({ length: 800 }, (_, index) => `a${index}-0`));
+    scene.startRelay({ publisher });
+    await waitFor('the marks of the first batch', async () => (await scene.pending()) === 300, 10_000);
+    isBroken = false;
+    await waitFor('all marks', isEmpty);
+    expect(await scene.stored()).toHaveLength(800);
+  });
 });
