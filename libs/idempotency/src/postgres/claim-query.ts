@@ -46,7 +46,6 @@ export function claimQuery(
   if (instants) parameters.push(instants.map(timestamp));
   const times = instants ? `unnest($${parameters.length}::timestamptz[]) AS t (at)` : 'clock AS t';
   if (mustSearch) parameters.push(timestamp(searchBefore));
-  const copies = instants?.length ?? 1;
   const isNew = `NOT EXISTS (SELECT FROM earlier e WHERE e.message_id = k.id)`;
   const text = `
     WITH clock AS MATERIALIZED (SELECT coalesce($6::timestamptz, clock_timestamp()) AS at),
@@ -58,13 +57,7 @@ export function claimQuery(
       ORDER BY k.id, t.at
       ON CONFLICT DO NOTHING
       RETURNING message_id),
-    tally AS MATERIALIZED (
-      SELECT count(*) = cardinality($2::text[]) * ${copies} AS is_complete FROM written)
-    SELECT NULL AS message_id, 'all-fresh' AS outcome, NULL AS fingerprint WHERE ${COMPLETE}
-    UNION ALL
-    ${freshKeys(copies)}
-    UNION ALL
-    ${STORED} WHERE NOT ${COMPLETE}
+    ${outcome(instants?.length ?? 1)}
     UNION ALL
     SELECT NULL, 'unplanned', NULL WHERE NOT ${PLANNED}`;
   return { text, parameters };
@@ -74,6 +67,17 @@ function earlierKeys(parameter: number): string {
   return `earlier AS MATERIALIZED (
       SELECT o.message_id FROM unnest($2::text[]) AS k (id)
       JOIN inbox o ON o.consumer = $1 AND o.message_id = k.id AND o.processed_at < $${parameter}::timestamptz),`;
+}
+
+/** Rows of the driver cost more than those of the table: one speaks for a batch that is new as a whole. */
+function outcome(copies: number): string {
+  return `tally AS MATERIALIZED (
+      SELECT count(*) = cardinality($2::text[]) * ${copies} AS is_complete FROM written)
+    SELECT NULL AS message_id, 'all-fresh' AS outcome, NULL AS fingerprint WHERE ${COMPLETE}
+    UNION ALL
+    ${freshKeys(copies)}
+    UNION ALL
+    ${STORED} WHERE NOT ${COMPLETE}`;
 }
 
 /** A key that is to be written into several partitions is new only if it was new to all of them. */
