@@ -1,8 +1,8 @@
 import { Option } from 'commander';
 import { runScript, script } from '../script.ts';
 
-const tier = new Option('--tier <tier>', 'five times at each point, or a hundred times')
-  .choices(['pr', 'nightly'])
+const tier = new Option('--tier <tier>', 'twice at each point, five times or a hundred times')
+  .choices(['short', 'pr', 'nightly'])
   .default('pr');
 
 await runScript(
