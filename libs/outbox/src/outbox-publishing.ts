@@ -1,8 +1,11 @@
-import type { BatchResult, JetStreamPublisher, PublishError } from '@slipstream/jetstream';
+import type { BatchResult, JetStreamPublisher, OutgoingMessage, PublishError } from '@slipstream/jetstream';
 import type { OutboxRow, SetAside } from './outbox-rows.js';
 
 export type OutboxPublisher = Pick<JetStreamPublisher, 'publishBatch'>;
 
+type Problem = Pick<PublishError, 'code' | 'message'>;
+
+const NO_HEADERS: Problem = { code: 'JS_INVALID_HEADER', message: 'the headers are no JSON' };
 /** Codes of errors that no repetition cures: the message itself is wrong. */
 const UNPUBLISHABLE = new Set(['JS_INVALID_MESSAGE', 'JS_INVALID_HEADER', 'JS_MESSAGE_TOO_LARGE']);
 
@@ -84,18 +87,31 @@ export async function publishRows(
     setAside: [] as SetAside[],
     refused: [] as RefusedRow[],
   };
-  if (rows.length === 0) return outcome;
-  const { acks } = await publisher.publishBatch(
-    rows.map(({ messageId, subject, headers, data, aggregateId }) => ({
-      messageId,
-      subject,
-      headers: JSON.parse(headers) as Record<string, string>,
-      data,
-      orderKey: aggregateId,
-    })),
-  );
-  for (const [index, row] of rows.entries()) sort(row, acks[index], outcome);
+  const sent: OutboxRow[] = [];
+  const messages: OutgoingMessage[] = [];
+  for (const row of rows) {
+    try {
+      messages.push(toMessage(row));
+      sent.push(row);
+    } catch {
+      // Whoever writes into the table by hand must not stop the relay.
+      outcome.setAside.push(toSetAside(row, NO_HEADERS));
+    }
+  }
+  if (sent.length === 0) return outcome;
+  const { acks } = await publisher.publishBatch(messages);
+  for (const [index, row] of sent.entries()) sort(row, acks[index], outcome);
   return outcome;
+}
+
+function toMessage({ messageId, subject, headers, data, aggregateId }: OutboxRow): OutgoingMessage {
+  return {
+    messageId,
+    subject,
+    headers: JSON.parse(headers) as Record<string, string>,
+    data,
+    orderKey: aggregateId,
+  };
 }
 
 function sort(
@@ -109,6 +125,6 @@ function sort(
   } else into.refused.push({ row, error: result });
 }
 
-function toSetAside({ id, aggregateId }: OutboxRow, { code, message }: PublishError): SetAside {
+function toSetAside({ id, aggregateId }: OutboxRow, { code, message }: Problem): SetAside {
   return { id, aggregateId, code, reason: message };
 }

@@ -90,6 +90,18 @@ describe('the relay, after a refusal,', () => {
     ]);
   });
 
+  it('sets a row aside whose headers somebody wrote by hand and that are no JSON, and goes on', async () => {
+    await scene.addStream({ allow_atomic: true });
+    await scene.append('poison', 'other');
+    await scene.dataSource.query(`UPDATE outbox SET headers = 'x: y' WHERE message_id = 'poison'`);
+    await scene.relay().relayBatch();
+    expect(await scene.stored()).toEqual(['other']);
+    expect(await scene.pending()).toBe(0);
+    expect(await scene.dataSource.query('SELECT aggregate_id, reason FROM outbox_set_aside')).toEqual([
+      { aggregate_id: 'poison', reason: 'the headers are no JSON' },
+    ]);
+  });
+
   it('sets a row aside that only the stream finds too large', async () => {
     await scene.addStream({ allow_atomic: true, max_msg_size: 1_000 });
     const large = { aggregateId: 'a', data: Buffer.alloc(2_000) };
