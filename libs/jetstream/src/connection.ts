@@ -9,7 +9,7 @@ import {
 import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { redact } from '@slipstream/redaction';
 import { credentialFiles, credentialOptions, type NatsCredentials } from './credentials.js';
-import { CredentialWatch } from './credential-watch.js';
+import { CredentialWatch, fingerprintOf } from './credential-watch.js';
 import { OwnMessages } from './publish/own-messages.js';
 
 /** Counts started attempts of messages that were delivered more than once. */
@@ -66,10 +66,12 @@ export class JetStreamConnection implements OnApplicationShutdown {
   ): Promise<JetStreamConnection> {
     const logger = new Logger(JetStreamConnection.name);
     const all = { ...RESILIENT, ...options, ...credentialOptions(credentials) };
+    const files = credentialFiles(credentials);
     for (;;) {
+      const used = await fingerprintOf(files);
       try {
         const connection = new JetStreamConnection(await connect(all), replicas, options.inboxPrefix);
-        connection.follow(credentialFiles(credentials));
+        connection.follow(files, used);
         return connection;
       } catch (error) {
         logger.warn({ err: error }, `NATS at ${told(options.servers)} is not reachable, trying again`);
@@ -136,9 +138,9 @@ export class JetStreamConnection implements OnApplicationShutdown {
   }
 
   /** What was revoked on the server must no longer be in use, so a rotation does not wait for a connection to break. */
-  private follow(files: readonly string[]): void {
+  private follow(files: readonly string[], used: string | undefined): void {
     if (files.length === 0) return;
-    this.credentialWatch = new CredentialWatch(files, () => {
+    this.credentialWatch = new CredentialWatch(files, used, () => {
       this.logger.log('the NATS credentials were replaced, connecting anew');
       void this.reconnect();
     });

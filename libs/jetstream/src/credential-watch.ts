@@ -9,12 +9,16 @@ const INTERVAL_MS = 2_000;
  */
 export class CredentialWatch {
   private readonly timer: NodeJS.Timeout;
-  private used: string | undefined;
   private seen: string | undefined;
 
-  /** @param onReplaced is told once all files have stayed the same for a moment: they are not replaced at once */
+  /**
+   * @param used fingerprint of the content that is in use, taken before it was read to be used: taken later, a file that
+   * was replaced in between would count as used
+   * @param onReplaced is told once all files have stayed the same for a moment: they are not replaced at once
+   */
   constructor(
     private readonly files: readonly string[],
+    private used: string | undefined,
     private readonly onReplaced: () => void,
   ) {
     this.timer = setInterval(() => void this.look(), INTERVAL_MS).unref();
@@ -26,7 +30,7 @@ export class CredentialWatch {
   }
 
   private async look(): Promise<void> {
-    const now = await fingerprint(this.files);
+    const now = await fingerprintOf(this.files);
     const isSettled = now !== undefined && now === this.seen;
     this.seen = now;
     this.used ??= now;
@@ -36,8 +40,8 @@ export class CredentialWatch {
   }
 }
 
-/** Undefined while a file is missing. */
-async function fingerprint(files: readonly string[]): Promise<string | undefined> {
+/** Tells contents of files from others; undefined while a file is missing. */
+export async function fingerprintOf(files: readonly string[]): Promise<string | undefined> {
   try {
     const contents = await Promise.all(files.map((file) => readFile(file)));
     const hash = createHash('sha256');
