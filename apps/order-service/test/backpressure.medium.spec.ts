@@ -9,6 +9,8 @@ import { startNatsServer, type TestNatsServer } from '../../../libs/jetstream/te
 import { Road } from '../../../libs/outbox/test/harness.js';
 import { AppModule } from '../src/app.module.js';
 
+process.env['LOG_LEVEL'] = 'silent';
+
 describe('order-service without a broker', () => {
   let database: TestDatabase;
   let server: TestNatsServer;
