@@ -14,13 +14,19 @@ const API_LEVEL = 4;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** One YAML document for each stream and each durable consumer that the code declares. */
+/**
+ * One YAML document for each durable consumer that the code declares, and for each stream that it declares on any day:
+ * those of one day are created ahead by the CronJob `provision-daily`, and a file that named them would be out of date
+ * tomorrow.
+ */
 export function renderNack(): string {
   // As the services are told.
   const [settings] = readObjects(readFileSync(join(ROOT_DIR, 'k8s/base/config.yaml'), 'utf8'));
   const { streams, consumers } = declareSystem(API_LEVEL, settings?.data);
+  const longAgo = declareSystem(API_LEVEL, settings?.data, new Date(0));
+  const lasting = streams.filter(({ name }) => longAgo.streams.some((stream) => stream.name === name));
   const objects = [
-    ...streams.map((config) => object('Stream', config.name, streamSpec(config))),
+    ...lasting.map((config) => object('Stream', config.name, streamSpec(config))),
     ...consumers.map(({ stream, config }) =>
       object('Consumer', `${stream}-${config.durable_name}`, consumerSpec(stream, config)),
     ),

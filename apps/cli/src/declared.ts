@@ -45,15 +45,21 @@ export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {
 /**
  * All streams and consumers of the system, with the limits the environment sets.
  * @param apiLevel of the server
+ * @param now some streams are those of a day
  * @throws EnvironmentError
  */
-export function declareSystem(apiLevel: number, variables: Environment = process.env): TopologyDeclaration {
+export function declareSystem(
+  apiLevel: number,
+  variables: Environment = process.env,
+  now: Date = new Date(),
+): TopologyDeclaration {
   const environment = readEnvironment(streamEnvironment, variables);
   return declareTopology(services, streams, {
     replicas: environment.STREAM_REPLICAS,
     limits: { maxAgeMs: environment.STREAM_MAX_AGE, maxBytes: environment.STREAM_MAX_BYTES },
     apiLevel,
     environment: variables,
+    now,
   });
 }
 
