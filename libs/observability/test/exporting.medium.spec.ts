@@ -1,8 +1,16 @@
-import { context, diag, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  diag,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SpanReceiver, type ReceivedSpan } from '@slipstream/testing';
-import { contextOf, extractFrom, headersOf } from '@slipstream/tracing';
-import { createSdk } from '../src/tracing/sdk.js';
+import { contextOf, extractFrom, headersOf, randomTraceId, startTracedBy } from '@slipstream/tracing';
+import { createSampler, createSdk, samplingOf } from '../src/tracing/sdk.js';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
@@ -46,7 +54,7 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
   /** A process from its start with these variables to its end. */
   async function run(env: NodeJS.ProcessEnv, work: () => void): Promise<void> {
     Object.assign(process.env, env);
-    const sdk = createSdk('order-service');
+    const sdk = createSdk('order-service', createSampler(process.env));
     sdk.start();
     work();
     await sdk.shutdown();
@@ -171,6 +179,40 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
         recordRequest(flags && traceparent(flags)),
       );
       expect(receiver.spans).toHaveLength(count);
+    });
+
+    it.each([
+      [undefined, true],
+      ['parentbased_always_off', true],
+      ['parentbased_traceidratio', true],
+      ['always_off', true],
+      ['always_on', false],
+      ['traceidratio', false],
+    ])('by %s follow an unrecorded parent: %p', (OTEL_TRACES_SAMPLER, isHeeded) => {
+      expect(
+        samplingOf(createSampler({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0.01' })).heedsParents,
+      ).toBe(isHeeded);
+    });
+
+    it.each([
+      ['parentbased_always_on', undefined, 200, 200],
+      ['parentbased_always_off', undefined, 0, 0],
+      ['parentbased_traceidratio', '0.25', 10, 120],
+      ['traceidratio', '0.25', 10, 120],
+      ['traceidratio', ' ', 200, 200],
+      ['always_on', '0.25', 200, 200],
+      ['always_off', undefined, 0, 0],
+    ])('by %s with %p are known by their ids before they begin', async (sampler, arg, least, most) => {
+      const env = { OTEL_TRACES_SAMPLER: sampler, ...(arg && { OTEL_TRACES_SAMPLER_ARG: arg }) };
+      await run({ ...exporting(), ...env }, () => {
+        const { recordsRoot } = samplingOf(createSampler(process.env));
+        const begin = () => trace.getTracer('test').startSpan('root', {}, ROOT_CONTEXT);
+        const ids = Array.from({ length: 200 }, randomTraceId);
+        const recorded = ids.filter((id) => startTracedBy(id, begin).isRecording());
+        expect(ids.filter(recordsRoot)).toEqual(recorded);
+        expect(recorded.length).toBeGreaterThanOrEqual(least);
+        expect(recorded.length).toBeLessThanOrEqual(most);
+      });
     });
   });
 

@@ -7,6 +7,6 @@ export {
   type HeaderReader,
 } from './carried-context.js';
 export { contextFor, runTogether, type Member } from './shared-work.js';
-export { startTracedBy, takeTraceId } from './derived-trace-id.js';
+export { randomSpanId, randomTraceId, startTracedBy, takeTraceId } from './trace-ids.js';
 export { tracerOf } from './tracer.js';
-export { heedParents, UnrecordedTrace } from './unrecorded-trace.js';
+export { followSampler, UnrecordedTrace, type Sampling } from './unrecorded-trace.js';

@@ -1,12 +1,12 @@
-import { ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
+import { createContextKey, ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { contextOf, extractContext, headersOf, isRecorded } from './carried-context.js';
-import { startTracedBy, takeTraceId } from './derived-trace-id.js';
+import { randomSpanId, randomTraceId, startTracedBy, takeTraceId } from './trace-ids.js';
 import { contextFor, runTogether, type Member } from './shared-work.js';
 import { tracerOf } from './tracer.js';
-import { heedParents, UnrecordedTrace } from './unrecorded-trace.js';
+import { followSampler, UnrecordedTrace } from './unrecorded-trace.js';
 
 const exporter = new InMemorySpanExporter();
 const sdk = new NodeSDK({
@@ -74,10 +74,30 @@ describe('a trace that nobody records', () => {
   });
 
   it('is none where the sampler does not ask whoever began it', () => {
-    heedParents(false);
+    followSampler({ heedsParents: false, recordsRoot: () => true });
     expect(UnrecordedTrace.read(traceparent('00'))).toBeUndefined();
-    heedParents(true);
+    followSampler({ heedsParents: true, recordsRoot: () => true });
     expect(UnrecordedTrace.read(traceparent('00'))).toBeDefined();
+  });
+
+  it('begins where the sampler records none of its id', () => {
+    followSampler({ heedsParents: true, recordsRoot: (traceId) => traceId !== TRACE });
+    const begun = UnrecordedTrace.begin(TRACE);
+    expect(begun && headersOf(begun)).toEqual({
+      traceparent: expect.stringMatching(`^00-${TRACE}-[\\da-f]{16}-00$`),
+    });
+    expect(UnrecordedTrace.begin(randomTraceId())).toBeUndefined();
+    followSampler({ heedsParents: true, recordsRoot: () => true });
+  });
+
+  it('is a context like others: what is set in it is there, beside the trace', () => {
+    const key = createContextKey('test');
+    const unrecorded = UnrecordedTrace.read(traceparent('00'));
+    const set = unrecorded?.setValue(key, 'value');
+    expect([set?.getValue(key), unrecorded?.getValue(key)]).toEqual(['value', undefined]);
+    expect(set && trace.getSpanContext(set)?.traceId).toBe(TRACE);
+    expect(unrecorded && trace.getSpan(unrecorded)?.isRecording()).toBe(false);
+    expect(unrecorded && trace.getSpan(trace.deleteSpan(unrecorded))).toBeUndefined();
   });
 });
 
@@ -120,6 +140,16 @@ describe('work that is shared', () => {
     expect(trace.getSpanContext(seen)?.spanId).toBe(idOf(only));
     expect(await runTogether([], { tracer, name: 'none' }, async () => contextFor('a'))).toBe(ROOT_CONTEXT);
     expect(exporter.getFinishedSpans().some(({ name }) => name === 'alone' || name === 'none')).toBe(false);
+  });
+});
+
+describe('a random id', () => {
+  it('has the length of its kind, and none comes twice', () => {
+    const ids = Array.from({ length: 10_000 }, () => [randomTraceId(), randomSpanId()]).flat();
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.every((id, index) => /^[\da-f]+$/.test(id) && id.length === (index % 2 === 0 ? 32 : 16))).toBe(
+      true,
+    );
   });
 });
 

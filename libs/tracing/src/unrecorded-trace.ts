@@ -5,37 +5,61 @@ import {
   trace,
   TraceFlags,
   type Context,
+  type Span,
 } from '@opentelemetry/api';
+import { randomSpanId } from './trace-ids.js';
 
 /** As in W3C Trace Context, version 00: `00-<trace id>-<span id>-<flags>`. */
 const LENGTH = 55;
 const VALID = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-00$/;
+const SPAN_KEY = keyOfSpans();
 
-let areParentsHeeded = true;
+/** What the sampler of this process does about spans, as far as it can be told before there is one. */
+export interface Sampling {
+  /** False with samplers such as `always_on`: they record what whoever began the trace did not want recorded. */
+  readonly heedsParents: boolean;
+  /** Whether a trace with this id is recorded when it begins here. */
+  readonly recordsRoot: (traceId: string) => boolean;
+}
 
-/** Samplers that are not based on parents, such as `always_on`, record what whoever began the trace did not want recorded. */
-export function heedParents(isHeeded: boolean): void {
-  areParentsHeeded = isHeeded;
+let sampling: Sampling = { heedsParents: true, recordsRoot: () => true };
+
+export function followSampler(sampler: Sampling): void {
+  sampling = sampler;
 }
 
 /**
- * A trace that nobody records, because whoever began it has decided so, as the context that is carried on. Nearly all are
- * like that, and each message has one, so what is in it is looked at when somebody asks.
+ * A trace that nobody records, as the context that is carried on. Nearly all are like that, and each request and message
+ * has one: a span of the SDK, and a context with a map to hold it, would cost several times as much.
  */
 export class UnrecordedTrace implements Context {
-  private carried: Context | undefined;
-  private validity: boolean | undefined;
+  private placeholder: Span | undefined;
 
-  private constructor(private readonly traceparent: string) {}
+  private constructor(
+    private readonly traceparent: string,
+    /** Looked at when somebody asks. */
+    private validity?: boolean,
+  ) {}
 
   /**
+   * The trace of a message that came with it.
    * @returns undefined for what may be recorded, and for what has not the form of a `traceparent`. One whose ids are not
    * valid is no trace to whoever asks: the context is empty, and the ids are OpenTelemetry's invalid ones.
    */
   static read(traceparent: string | undefined): UnrecordedTrace | undefined {
-    return traceparent !== undefined && areParentsHeeded && isUnsampled(traceparent)
+    return traceparent !== undefined && sampling.heedsParents && isUnsampled(traceparent)
       ? new UnrecordedTrace(traceparent)
       : undefined;
+  }
+
+  /**
+   * A trace that begins here.
+   * @returns undefined for what the sampler records: that must begin with a span, by `startTracedBy` with the same id
+   */
+  static begin(traceId: string): UnrecordedTrace | undefined {
+    return sampling.recordsRoot(traceId)
+      ? undefined
+      : new UnrecordedTrace(`00-${traceId}-${randomSpanId()}-00`, true);
   }
 
   get traceId(): string {
@@ -55,15 +79,15 @@ export class UnrecordedTrace implements Context {
   }
 
   getValue(key: symbol): unknown {
-    return this.resolve().getValue(key);
+    return key === SPAN_KEY ? this.currentSpan : undefined;
   }
 
   setValue(key: symbol, value: unknown): Context {
-    return this.resolve().setValue(key, value);
+    return this.copy().setValue(key, value);
   }
 
   deleteValue(key: symbol): Context {
-    return this.resolve().deleteValue(key);
+    return this.copy().deleteValue(key);
   }
 
   private get isValid(): boolean {
@@ -71,23 +95,31 @@ export class UnrecordedTrace implements Context {
     return this.validity;
   }
 
-  private resolve(): Context {
-    this.carried ??= this.isValid ? this.carriedOn() : ROOT_CONTEXT;
-    return this.carried;
+  private get currentSpan(): Span | undefined {
+    if (!this.isValid) return undefined;
+    const { traceId, spanId } = this;
+    this.placeholder ??= trace.wrapSpanContext({ traceId, spanId, traceFlags: TraceFlags.NONE });
+    return this.placeholder;
   }
 
-  private carriedOn(): Context {
-    const { traceId, spanId } = this;
-    return trace.setSpanContext(ROOT_CONTEXT, {
-      traceId,
-      spanId,
-      traceFlags: TraceFlags.NONE,
-      isRemote: true,
-    });
+  private copy(): Context {
+    return this.currentSpan ? trace.setSpan(ROOT_CONTEXT, this.currentSpan) : ROOT_CONTEXT;
   }
 }
 
 /** The form alone: to look at every character would take ten times as long. */
 function isUnsampled(text: string): boolean {
   return text.length === LENGTH && text.endsWith('-00') && text.startsWith('00-');
+}
+
+/** OpenTelemetry does not say by which key a context holds its span, but asks for it. */
+function keyOfSpans(): symbol | undefined {
+  let asked: symbol | undefined;
+  const probe: Context = {
+    getValue: (key) => void (asked = key),
+    setValue: () => probe,
+    deleteValue: () => probe,
+  };
+  trace.getSpan(probe);
+  return asked;
 }

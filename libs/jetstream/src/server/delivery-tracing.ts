@@ -48,14 +48,11 @@ export class DeliveryTracing {
     const unrecorded = headers && unrecordedTrace(headers);
     if (unrecorded) return unrecorded;
     const parent = extractContext(headers);
-    const span = parent
-      ? this.start(attempt, parent)
-      : startTracedBy(traceIdOf(attempt.info), () => this.start(attempt));
-    const { traceId, spanId } = span.spanContext();
-    const context = contextOf(span, parent ?? ROOT_CONTEXT);
-    if (!span.isRecording()) return { traceId, spanId, context, isRecorded: false };
-    this.describe(span, attempt);
-    return { traceId, spanId, context, span, isRecorded: true };
+    if (parent) return this.beginIn(parent, attempt);
+    const traceId = traceIdOf(attempt.info);
+    return (
+      UnrecordedTrace.begin(traceId) ?? startTracedBy(traceId, () => this.beginIn(ROOT_CONTEXT, attempt))
+    );
   }
 
   /** Runs the handler of a batch, which belongs to the traces of all its messages. */
@@ -95,7 +92,16 @@ export class DeliveryTracing {
     traced.span.end();
   }
 
-  private start({ message, route, info }: Attempt, parent: Context = ROOT_CONTEXT): Span {
+  private beginIn(parent: Context, attempt: Attempt): DeliveryTrace {
+    const span = this.start(attempt, parent);
+    const { traceId, spanId } = span.spanContext();
+    const context = contextOf(span, parent);
+    if (!span.isRecording()) return { traceId, spanId, context, isRecorded: false };
+    this.describe(span, attempt);
+    return { traceId, spanId, context, span, isRecorded: true };
+  }
+
+  private start({ message, route, info }: Attempt, parent: Context): Span {
     const producer = trace.getSpanContext(parent);
     return this.tracer.startSpan(
       `process ${route?.pattern ?? info.stream}`,

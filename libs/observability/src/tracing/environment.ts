@@ -75,11 +75,6 @@ export function isDisabled({ OTEL_SDK_DISABLED }: TracingEnvironment): boolean {
   return OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true';
 }
 
-/** False when whether a span is recorded does not depend on what its parent says. */
-export function isParentBased({ OTEL_TRACES_SAMPLER }: TracingEnvironment): boolean {
-  return OTEL_TRACES_SAMPLER !== 'always_on' && OTEL_TRACES_SAMPLER !== 'traceidratio';
-}
-
 /**
  * Refuses what the SDK would replace by a default, with a complaint that nobody reads: all traces where one in a hundred was
  * meant, or none.

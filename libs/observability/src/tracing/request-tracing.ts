@@ -1,5 +1,12 @@
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Context, type Span } from '@opentelemetry/api';
-import { contextOf, extractFrom, tracerOf } from '@slipstream/tracing';
+import {
+  contextOf,
+  extractFrom,
+  randomTraceId,
+  startTracedBy,
+  tracerOf,
+  UnrecordedTrace,
+} from '@slipstream/tracing';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 
@@ -20,18 +27,8 @@ export class RequestTracing {
   }
 
   begin(request: TracedRequest, path: string): void {
-    const { headers, method, routeOptions } = request;
-    const parent = extractFrom(headers) ?? ROOT_CONTEXT;
-    const route = routeOptions.url;
-    const span = this.tracer.startSpan(route ? `${method} ${route}` : method, SERVER, parent);
-    request[CONTEXT] = contextOf(span, parent);
-    if (!span.isRecording()) return;
-    request[SPAN] = span;
-    span.setAttributes({
-      'http.request.method': method,
-      'url.path': path,
-      ...(route && { 'http.route': route }),
-    });
+    const parent = extractFrom(request.headers);
+    request[CONTEXT] = parent ? this.start(request, path, parent) : this.startTrace(request, path);
   }
 
   /** Calls `next` in the trace of the request. */
@@ -60,5 +57,26 @@ export class RequestTracing {
   /** The trace of a request, for its log line. */
   contextOf(request: TracedRequest): Context | undefined {
     return request[CONTEXT];
+  }
+
+  private startTrace(request: TracedRequest, path: string): Context {
+    const traceId = randomTraceId();
+    const begin = () => this.start(request, path, ROOT_CONTEXT);
+    return UnrecordedTrace.begin(traceId) ?? startTracedBy(traceId, begin);
+  }
+
+  private start(request: TracedRequest, path: string, parent: Context): Context {
+    const { method, routeOptions } = request;
+    const route = routeOptions.url;
+    const span = this.tracer.startSpan(route ? `${method} ${route}` : method, SERVER, parent);
+    if (span.isRecording()) {
+      request[SPAN] = span;
+      span.setAttributes({
+        'http.request.method': method,
+        'url.path': path,
+        ...(route && { 'http.route': route }),
+      });
+    }
+    return contextOf(span, parent);
   }
 }

@@ -1,22 +1,28 @@
+import { ROOT_CONTEXT, SpanKind } from '@opentelemetry/api';
 import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import {
   AlwaysOffSampler,
+  AlwaysOnSampler,
   NoopSpanProcessor,
-  RandomIdGenerator,
+  ParentBasedSampler,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
   type IdGenerator,
+  type Sampler,
 } from '@opentelemetry/sdk-trace';
-import { takeTraceId } from '@slipstream/tracing';
+import { randomSpanId, randomTraceId, takeTraceId, type Sampling } from '@slipstream/tracing';
 import { FrugalContextManager } from './context-manager.js';
+import type { TracingEnvironment } from './environment.js';
 
 /** The span of a batch links all its members; OpenTelemetry's own limit is 128. */
 const MOST_LINKS = 1_000;
 
-/** Reads exporters, sampler, limits and propagators from the variables of OpenTelemetry. Traces only. */
-export function createSdk(serviceName: string): NodeSDK {
-  const isExported = process.env['OTEL_TRACES_EXPORTER']?.trim() !== 'none';
+/** Reads exporters, limits and propagators from the variables of OpenTelemetry. Traces only. */
+export function createSdk(serviceName: string, sampler: Sampler): NodeSDK {
   return new NodeSDK({
     serviceName,
+    sampler,
     idGenerator: new DerivedIdGenerator(),
     contextManager: new FrugalContextManager(),
     // Not the detector of the process: its command line may hold a secret.
@@ -25,15 +31,42 @@ export function createSdk(serviceName: string): NodeSDK {
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [],
-    // Without a processor the SDK would make no ids either. What goes nowhere is not recorded: that costs a third of a service.
-    ...(!isExported && { spanProcessors: [new NoopSpanProcessor()], sampler: new AlwaysOffSampler() }),
+    // Without a processor the SDK would make no ids either.
+    ...(!isExported(process.env) && { spanProcessors: [new NoopSpanProcessor()] }),
   });
+}
+
+/** The sampler that the environment asks for. Whether it records a trace that begins here follows from the trace's id. */
+export function createSampler(env: TracingEnvironment): Sampler {
+  // What goes nowhere is not recorded: that costs a third of a service.
+  if (!isExported(env)) return new AlwaysOffSampler();
+  const name = env['OTEL_TRACES_SAMPLER']?.trim() || 'parentbased_always_on';
+  const root = createRootSampler(name, env);
+  return name.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
+}
+
+function createRootSampler(name: string, { OTEL_TRACES_SAMPLER_ARG }: TracingEnvironment): Sampler {
+  if (name.endsWith('always_off')) return new AlwaysOffSampler();
+  if (name.endsWith('always_on')) return new AlwaysOnSampler();
+  return new TraceIdRatioBasedSampler(Number(OTEL_TRACES_SAMPLER_ARG?.trim() || 1));
+}
+
+/** What a sampler decides, for those who ask before there is a span. */
+export function samplingOf(sampler: Sampler): Sampling {
+  return {
+    heedsParents: sampler instanceof ParentBasedSampler || sampler instanceof AlwaysOffSampler,
+    recordsRoot: (traceId) =>
+      sampler.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.INTERNAL, {}, []).decision !==
+      SamplingDecision.NOT_RECORD,
+  };
+}
+
+function isExported({ OTEL_TRACES_EXPORTER }: TracingEnvironment): boolean {
+  return OTEL_TRACES_EXPORTER?.trim() !== 'none';
 }
 
 /** Random ids, except for traces whose id follows from what they begin with. */
 class DerivedIdGenerator implements IdGenerator {
-  private readonly random = new RandomIdGenerator();
-
-  readonly generateTraceId = (): string => takeTraceId() ?? this.random.generateTraceId();
-  readonly generateSpanId = (): string => this.random.generateSpanId();
+  readonly generateTraceId = (): string => takeTraceId() ?? randomTraceId();
+  readonly generateSpanId = randomSpanId;
 }

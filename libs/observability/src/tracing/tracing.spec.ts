@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Complaints } from './complaints.js';
 import { createLog } from '../log.js';
-import { assertTracingVariables, isParentBased } from './environment.js';
+import { assertTracingVariables } from './environment.js';
 import { isTracingWanted, startTracing } from './tracing.js';
 
 describe('tracing', () => {
@@ -62,15 +62,6 @@ describe('tracing', () => {
     expect(() => assertTracingVariables(env)).not.toThrow();
     const log = createLog('orders', { LOG_LEVEL: 'silent' });
     expect((await startTracing('orders', log, { OTEL_PROPAGATORS: 'jaeger' })).isOn).toBe(false);
-  });
-
-  it.each([
-    [undefined, true],
-    ['parentbased_always_off', true],
-    ['always_on', false],
-    ['traceidratio', false],
-  ])('with the sampler %s heeds what parents say: %p', (OTEL_TRACES_SAMPLER, isHeeded) => {
-    expect(isParentBased({ OTEL_TRACES_SAMPLER })).toBe(isHeeded);
   });
 
   it('complains once a minute, in a few words and without credentials', () => {

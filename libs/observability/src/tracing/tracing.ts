@@ -1,8 +1,8 @@
 import { diag, DiagLogLevel } from '@opentelemetry/api';
-import { heedParents } from '@slipstream/tracing';
+import { followSampler } from '@slipstream/tracing';
 import type { Logger } from 'pino';
 import { Complaints } from './complaints.js';
-import { assertTracingVariables, isDisabled, isParentBased, type TracingEnvironment } from './environment.js';
+import { assertTracingVariables, isDisabled, type TracingEnvironment } from './environment.js';
 
 /** Either says where traces go. */
 const DESTINATIONS = [
@@ -59,8 +59,9 @@ export async function startTracing(
 }
 
 async function start(serviceName: string, log: Logger): Promise<Tracing> {
-  const { createSdk } = await import('./sdk.js');
-  const sdk = createSdk(serviceName);
+  const { createSampler, createSdk, samplingOf } = await import('./sdk.js');
+  const sampler = createSampler(process.env);
+  const sdk = createSdk(serviceName, sampler);
   // After the SDK, which would have its complaints printed beside the log.
   const complaints = new Complaints((message) => log.warn({ message }, 'traces are in trouble'));
   const silent = () => undefined;
@@ -73,7 +74,7 @@ async function start(serviceName: string, log: Logger): Promise<Tracing> {
   };
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   sdk.start();
-  heedParents(isParentBased(process.env));
+  followSampler(samplingOf(sampler));
   const { traceOutgoingRequests } = await import('./outgoing-requests.js');
   traceOutgoingRequests();
   return new Tracing(true, () => sdk.shutdown());
