@@ -44,14 +44,18 @@ export function refundRefusalOf(error: unknown): string | undefined {
   return error.code !== undefined && UNREFUNDABLE.has(error.code) ? error.code : undefined;
 }
 
-/** As `toGatewayError`; that one refund cannot be made yet, for want of funds for example, says nothing about the gateway. */
+/**
+ * As `toGatewayError`; that one refund cannot be made yet, for want of funds for example, or is answered by what was
+ * recorded when Stripe was in trouble, says nothing about the gateway.
+ */
 export function toRefundError(cause: unknown): unknown {
-  if (!(cause instanceof errors.StripeInvalidRequestError)) return toGatewayError(cause);
-  return new ChargePendingError(`Stripe: ${cause.message}`, { cause });
+  return cause instanceof errors.StripeInvalidRequestError || isRecordedFailure(cause)
+    ? new ChargePendingError(`Stripe: ${cause.message}`, { cause })
+    : toGatewayError(cause);
 }
 
 /** True for an error that Stripe recorded under the key and gives as the answer to every request with it. */
-export function isRecordedFailure(error: unknown): boolean {
+export function isRecordedFailure(error: unknown): error is InstanceType<typeof errors.StripeAPIError> {
   return (
     error instanceof errors.StripeAPIError &&
     (error.statusCode ?? 0) >= 500 &&

@@ -211,6 +211,7 @@ export class StripeStandIn {
       const message = 'Charge has already been refunded.';
       return failure(400, { type: 'invalid_request_error', code: 'charge_already_refunded', message });
     }
+    if (this.fault === 'break') return broken();
     if (this.fault === 'dispute') {
       const message = `Charge for ${intentId} has been charged back; cannot issue a refund.`;
       return failure(400, { type: 'invalid_request_error', code: 'charge_disputed', message });

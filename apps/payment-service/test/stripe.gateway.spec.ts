@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ChargePendingError, GatewayUnavailableError, type ChargeRequest } from '../src/payment-gateway.js';
+import {
+  AnswerLostError,
+  ChargePendingError,
+  GatewayUnavailableError,
+  type ChargeRequest,
+} from '../src/payment-gateway.js';
 import { StripeGateway } from '../src/stripe.gateway.js';
 import { describeGateway } from './gateway-contract.js';
 import { describeWithIpv6 } from './ipv6.js';
@@ -155,6 +160,17 @@ describe('Stripe', () => {
     stripe.fault = 'poor';
     const refund = { key: request.key, chargeId: 'pi_1' };
     await expect(gateway.refund(refund)).rejects.toBeInstanceOf(ChargePendingError);
+  });
+
+  it('is not down when it answers a refund with the failure it has recorded, and refunds once it forgot', async () => {
+    await gateway.charge(request);
+    const refund = { key: request.key, chargeId: 'pi_1' };
+    stripe.fault = 'break';
+    await expect(gateway.refund(refund)).rejects.toBeInstanceOf(AnswerLostError);
+    stripe.fault = 'none';
+    await expect(gateway.refund(refund)).rejects.toBeInstanceOf(ChargePendingError);
+    stripe.forgetKeys();
+    expect(await gateway.refund(refund)).toEqual({ status: 'succeeded' });
   });
 
   it('that locks us out is down for us, and no reason to decline anything', async () => {
