@@ -14,6 +14,7 @@ describe('an amount for Stripe', () => {
     // Fifths of an ariary are counted as hundredths by the standard and not at all by Stripe.
     [500, 'MGA', 5],
     [501, 'MGA', undefined],
+    [9_007_199_254_740_990, 'EUR', 9_007_199_254_740_990],
     [Number.MAX_SAFE_INTEGER, 'EUR', Number.MAX_SAFE_INTEGER],
     [Number.MAX_SAFE_INTEGER, 'ISK', undefined],
   ])('of %i minor units of %s is %p', (amountMinor, currency, expected) => {

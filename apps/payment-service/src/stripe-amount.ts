@@ -12,7 +12,10 @@ const FORMER_TWO_DECIMALS = new Set(['ISK', 'UGX']);
  * @returns undefined when Stripe cannot charge exactly that much: it is not rounded, or somebody pays another price
  */
 export function toStripeAmount(amountMinor: number, currency: string): number | undefined {
-  const amount = (amountMinor * unitsOf(currency)) / toMinorUnits(1, currency);
+  const [units, minorUnits] = [unitsOf(currency), toMinorUnits(1, currency)];
+  // One is a multiple of the other. A product of both steps could be more than a number holds exactly.
+  const amount =
+    units >= minorUnits ? amountMinor * (units / minorUnits) : amountMinor / (minorUnits / units);
   const step = THREE_DECIMALS.has(currency) ? 10 : FORMER_TWO_DECIMALS.has(currency) ? 100 : 1;
   return Number.isSafeInteger(amount) && amount % step === 0 ? amount : undefined;
 }
