@@ -226,6 +226,32 @@ describe('a handler with orderBy', () => {
     expect(starts.every(({ attempt }) => attempt === 1)).toBe(true);
   });
 
+  it('waits for what a partition still runs when the process lost it and took it back meanwhile', async () => {
+    const gate = Promise.withResolvers<void>();
+    handle = async ({ key, n, attempt }) => {
+      if (key !== 'k0' || n !== 1 || attempt !== 1) return;
+      await gate.promise;
+      throw new Error('once');
+    };
+    const { server } = await start();
+    await publish(1, 3);
+    await waitFor('the first', () => starts.length === 1);
+    await server.pause(durable);
+    await server.resume(durable);
+    // Other keys of the partition run again: it is open.
+    await publish(8, 1, 4);
+    await waitFor('the other keys', () => ends.length === 7);
+    gate.resolve();
+    await waitFor('every message', () => ends.length === 11);
+    const ofKey = starts.filter(({ key }) => key === 'k0').map(({ n, attempt }) => [n, attempt]);
+    expect(ofKey.slice(0, 3)).toEqual([
+      [1, 1],
+      [1, 2],
+      [2, expect.any(Number)],
+    ]);
+    expect(order(ends)['k0']).toEqual([1, 2, 3, 4]);
+  });
+
   it('runs what may kill the process apart from everything else', async () => {
     const besides: number[] = [];
     let running = 0;

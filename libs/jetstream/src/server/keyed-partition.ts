@@ -130,7 +130,11 @@ export class KeyedPartition {
   /** The delivery was settled, or given back. */
   letGo(delivery: KeyedDelivery, isSettled: boolean): void {
     if (this.held.delete(delivery.sequence)) this.heldBytes -= delivery.bytes;
-    if (!isSettled) return;
+    if (!isSettled) {
+      // It ran while the partition was lost and taken back, and counted as being here: its successors must wait for it again.
+      if (!this.owns(delivery)) this.doubt();
+      return;
+    }
     this.settled.set(delivery.sequence, delivery.info.timestampMs);
     if (this.settled.size > 2 * this.window) this.settled.delete(this.settled.keys().next().value ?? 0);
   }
