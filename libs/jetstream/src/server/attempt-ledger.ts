@@ -1,5 +1,6 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { KvEntry } from '@nats-io/kv';
+import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { DeliveryInfo } from './delivery-info.js';
 
@@ -23,6 +24,8 @@ interface Entry {
   readonly started: number;
   /** Starts in a row whose end nobody recorded: the process died, or lost its connection. */
   readonly unfinished: number;
+  /** Tells the start that was recorded last from others; absent when it has ended. */
+  readonly start?: string;
 }
 
 /**
@@ -52,10 +55,13 @@ export class AttemptLedger {
    * @throws when all that answered were behind
    */
   async start(info: DeliveryInfo): Promise<number> {
+    const id = randomUUID();
     for (let round = 0; ; round++) {
-      const { started, unfinished, revision } = await this.read(info);
+      const { started, unfinished, revision, start } = await this.read(info);
+      // Recorded, though the answer was lost: once more would count it twice.
+      if (start === id) return started;
       try {
-        await this.write(info, { started: started + 1, unfinished: unfinished + 1 }, revision);
+        await this.write(info, { started: started + 1, unfinished: unfinished + 1, start: id }, revision);
         return started + 1;
       } catch (error) {
         const delayMs = STALE_DELAYS_MS[round];
