@@ -52,7 +52,8 @@ interface Stored {
   readonly leaseMs: number;
 }
 
-const WRONG_LAST_SEQUENCE = 10071;
+/** A replicated bucket has an answer of its own when two writes meet. */
+const WRONG_LAST_SEQUENCE = [10_071, 10_164];
 /** Each attempt that fails means that another process came first. */
 const ATTEMPTS = 5;
 
@@ -61,8 +62,15 @@ export class NatsKvReservations implements ReservationStore {
 
   constructor(private readonly kv: KV) {}
 
-  reserve(consumer: string, keys: readonly Key[], leaseMs: number): Promise<ReserveAnswer[]> {
-    return Promise.all(keys.map((key) => this.reserveOne(consumer, key, leaseMs)));
+  async reserve(consumer: string, keys: readonly Key[], leaseMs: number): Promise<ReserveAnswer[]> {
+    const results = await Promise.allSettled(keys.map((key) => this.reserveOne(consumer, key, leaseMs)));
+    const failed = results.find((result) => result.status === 'rejected');
+    const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    if (!failed) return answers;
+    // Nobody else could have those that are reserved until their lease ends.
+    const held = answers.flatMap((answer) => (answer.state === 'reserved' ? [answer.reservation] : []));
+    await this.release(consumer, held).catch(() => undefined);
+    throw failed.reason;
   }
 
   renew(consumer: string, held: readonly Reservation[], leaseMs: number): Promise<boolean> {
@@ -142,7 +150,8 @@ async function unlessOvertaken<Value>(
   try {
     return { isOurs: true, value: await written };
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE) return { isOurs: false };
+    if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(error.code))
+      return { isOurs: false };
     throw error;
   }
 }
