@@ -190,8 +190,13 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
       ['traceidratio', false],
     ])('by %s follow an unrecorded parent: %p', (OTEL_TRACES_SAMPLER, isHeeded) => {
       expect(
-        samplingOf(createSampler({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0.01' })).heedsParents,
+        samplingOf(createSampler({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0.01' }), ['traceparent'])
+          .heedsParents,
       ).toBe(isHeeded);
+    });
+
+    it('follow no traceparent where traces are carried on by other headers', () => {
+      expect(samplingOf(createSampler({}), ['b3']).heedsParents).toBe(false);
     });
 
     it.each([
@@ -205,7 +210,7 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
     ])('by %s with %p are known by their ids before they begin', async (sampler, arg, least, most) => {
       const env = { OTEL_TRACES_SAMPLER: sampler, ...(arg && { OTEL_TRACES_SAMPLER_ARG: arg }) };
       await run({ ...exporting(), ...env }, () => {
-        const { recordsRoot } = samplingOf(createSampler(process.env));
+        const { recordsRoot } = samplingOf(createSampler(process.env), ['traceparent']);
         const begin = () => trace.getTracer('test').startSpan('root', {}, ROOT_CONTEXT);
         const ids = Array.from({ length: 200 }, randomTraceId);
         const recorded = ids.filter((id) => startTracedBy(id, begin).isRecording());

@@ -16,7 +16,10 @@ const SPAN_KEY = keyOfSpans();
 
 /** What the sampler of this process does about spans, as far as it can be told before there is one. */
 export interface Sampling {
-  /** False with samplers such as `always_on`: they record what whoever began the trace did not want recorded. */
+  /**
+   * False with samplers such as `always_on`, which record what whoever began the trace did not want recorded, and where
+   * traces are not carried on by `traceparent`.
+   */
   readonly heedsParents: boolean;
   /** Whether a trace with this id is recorded when it begins here. */
   readonly recordsRoot: (traceId: string) => boolean;

@@ -51,10 +51,14 @@ function createRootSampler(name: string, { OTEL_TRACES_SAMPLER_ARG }: TracingEnv
   return new TraceIdRatioBasedSampler(Number(OTEL_TRACES_SAMPLER_ARG?.trim() || 1));
 }
 
-/** What a sampler decides, for those who ask before there is a span. */
-export function samplingOf(sampler: Sampler): Sampling {
+/**
+ * What a sampler decides, for those who ask before there is a span.
+ * @param propagated headers by which traces are carried on: a `traceparent` that is none of them says nothing
+ */
+export function samplingOf(sampler: Sampler, propagated: readonly string[]): Sampling {
+  const isBoundToParents = sampler instanceof ParentBasedSampler || sampler instanceof AlwaysOffSampler;
   return {
-    heedsParents: sampler instanceof ParentBasedSampler || sampler instanceof AlwaysOffSampler,
+    heedsParents: isBoundToParents && propagated.includes('traceparent'),
     recordsRoot: (traceId) =>
       sampler.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.INTERNAL, {}, []).decision !==
       SamplingDecision.NOT_RECORD,

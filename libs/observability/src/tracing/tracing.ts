@@ -1,4 +1,4 @@
-import { diag, DiagLogLevel } from '@opentelemetry/api';
+import { diag, DiagLogLevel, propagation } from '@opentelemetry/api';
 import { followSampler } from '@slipstream/tracing';
 import type { Logger } from 'pino';
 import { Complaints } from './complaints.js';
@@ -74,7 +74,7 @@ async function start(serviceName: string, log: Logger): Promise<Tracing> {
   };
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
   sdk.start();
-  followSampler(samplingOf(sampler));
+  followSampler(samplingOf(sampler, propagation.fields()));
   const { traceOutgoingRequests } = await import('./outgoing-requests.js');
   traceOutgoingRequests();
   return new Tracing(true, () => sdk.shutdown());
