@@ -1,4 +1,5 @@
 import { DeliverPolicy, type JetStreamClient, type JsMsg } from '@nats-io/jetstream';
+import { matchesSubject } from '@slipstream/jetstream';
 import { InvalidRequestError } from './operations-errors.js';
 
 /** Messages of one request, and how long one waits for those that are deleted meanwhile and never come. */
@@ -38,7 +39,7 @@ export async function* readStream(js: JetStreamClient, range: StreamRange): Asyn
       const max_messages = Math.min(FETCH_SIZE, left);
       for await (const message of await consumer.fetch({ max_messages, expires: FETCH_EXPIRES_MS })) {
         if (message.seq > last || (range.to instanceof Date && message.time > range.to)) return;
-        yield message;
+        if (isWanted(range, message)) yield message;
         if (message.seq === last) return;
         left = message.info.pending;
         read++;
@@ -54,9 +55,17 @@ export async function* readStream(js: JetStreamClient, range: StreamRange): Asyn
 function openConsumer(js: JetStreamClient, { stream, from, subjects = [], isHeadersOnly }: StreamRange) {
   return js.consumers.get(stream, {
     ...startOf(from),
-    ...(subjects.length > 0 ? { filter_subjects: [...subjects] } : {}),
+    ...(subjects.length === 1 ? { filter_subjects: subjects[0] } : {}),
     headers_only: isHeadersOnly ?? false,
   });
+}
+
+/**
+ * The client asks the server for several subjects by a request that does not name the consumer in its subject. Whoever may
+ * send that could replace any durable, so operators may not.
+ */
+function isWanted({ subjects = [] }: StreamRange, { subject }: JsMsg): boolean {
+  return subjects.length <= 1 || subjects.some((pattern) => matchesSubject(pattern, subject));
 }
 
 function startOf(from: number | Date | undefined) {

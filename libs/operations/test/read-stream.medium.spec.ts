@@ -39,6 +39,21 @@ describe('reading a stream', () => {
     expect(found.length).toBeLessThan(MESSAGES);
   });
 
+  it.each([1, 2])(
+    'of %i subjects asks for nothing but what names its consumer, which operators may',
+    async (count) => {
+      const requests = server.nc.subscribe('$JS.API.CONSUMER.CREATE.>');
+      const subjects = [`${stream}.1`, `${stream}.none`].slice(0, count);
+      let found = 0;
+      for await (const { subject } of read({ subjects })) found += subject === `${stream}.1` ? 1 : NaN;
+      expect(found).toBe(MESSAGES / 2);
+      await requests.drain();
+      const asked: string[] = [];
+      for await (const { subject } of requests) if (subject.split('.').includes(stream)) asked.push(subject);
+      expect(asked).toEqual([expect.stringMatching(/^\$JS\.API\.CONSUMER\.CREATE\.[^.]+\.[^.]+/)]);
+    },
+  );
+
   it('leaves no consumer behind, not even where there is nothing to read', async () => {
     for await (const { seq } of read({ from: 2, to: 3 })) expect([2, 3]).toContain(seq);
     for await (const { seq } of read({ subjects: [`${stream}.none`] })) expect(seq).toBe('read');
