@@ -81,8 +81,9 @@ export class JetStreamConnection implements OnApplicationShutdown {
   }
 
   /** Works with a connection that somebody else opened and will close. */
-  static over(nc: NatsConnection): JetStreamConnection {
-    return new JetStreamConnection(nc, 1, undefined);
+  static over(nc: NatsConnection & { readonly options?: NodeConnectionOptions }): JetStreamConnection {
+    // Permissions may allow no other: without it no answer to a publish would come.
+    return new JetStreamConnection(nc, 1, nc.options?.inboxPrefix);
   }
 
   /** The client's own management of streams and consumers. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { connect } from '@nats-io/transport-node';
 import { JetStreamConnection } from '@slipstream/jetstream';
 import { natsUrl, waitFor } from '@slipstream/testing';
 
@@ -27,5 +28,11 @@ describe('a connection', () => {
       await waitFor('the listener', () => told === times);
     }
     expect(errors).toHaveBeenCalledTimes(2);
+  });
+
+  it('of somebody else has answers sent to where that one has them sent', async () => {
+    const nc = await connect({ servers: natsUrl(), inboxPrefix: '_INBOX_somebody' });
+    expect(JetStreamConnection.over(nc).inboxPrefix).toBe('_INBOX_somebody');
+    await nc.close();
   });
 });
