@@ -38,7 +38,7 @@ export async function* readStream(js: JetStreamClient, range: StreamRange): Asyn
       let read = 0;
       const max_messages = Math.min(FETCH_SIZE, left);
       for await (const message of await consumer.fetch({ max_messages, expires: FETCH_EXPIRES_MS })) {
-        if (message.seq > last || (range.to instanceof Date && message.time > range.to)) return;
+        if (message.seq > last || isLater(range, message)) return;
         if (isWanted(range, message)) yield message;
         if (message.seq === last) return;
         left = message.info.pending;
@@ -66,6 +66,10 @@ function openConsumer(js: JetStreamClient, { stream, from, subjects = [], isHead
  */
 function isWanted({ subjects = [] }: StreamRange, { subject }: JsMsg): boolean {
   return subjects.length <= 1 || subjects.some((pattern) => matchesSubject(pattern, subject));
+}
+
+function isLater({ to }: StreamRange, { time }: JsMsg): boolean {
+  return to instanceof Date && time > to;
 }
 
 function startOf(from: number | Date | undefined) {
