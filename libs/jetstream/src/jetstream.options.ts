@@ -1,6 +1,7 @@
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
 import { jsonCodec, type MessageCodec } from './codec.js';
 import { InvalidOptionsError } from './errors.js';
+import { FailureLog } from './failure-log.js';
 import { GuardedObserver } from './guarded-observer.js';
 import type { NatsCredentials } from './credentials.js';
 import type { HandlerOverrides } from './handler.options.js';
@@ -60,7 +61,7 @@ export interface JetStreamOptions {
   readonly codec?: MessageCodec;
   /**
    * Is told of every delivery that was settled and every message that was published.
-   * @default nobody
+   * @default a log of the failures, by Nest's logger
    */
   readonly observer?: TransportObserver;
   /**
@@ -93,7 +94,6 @@ export interface ResolvedJetStreamOptions
 
 /** The server's limit. */
 const MOST_REPLICAS = 5;
-const SILENT: TransportObserver = { settled: () => undefined, published: () => undefined };
 
 const DEFAULTS = {
   version: '0.0.0',
@@ -101,7 +101,7 @@ const DEFAULTS = {
   limits: {},
   topology: 'ensure',
   codec: jsonCodec,
-  observer: SILENT,
+  observer: new FailureLog(),
   tracing: false,
   isOutage: () => false,
   handlers: {},
