@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import { CACHE_DIR, DATA_DIR } from '../paths.ts';
+import { credentialEnvironment } from '../nats-security/credentials.ts';
 import { stopLeftovers } from '../process/process-record.ts';
 import { findNatsServer } from '../servers/nats-server-binary.ts';
 import { APPS, SERVER_PORTS, type StackPorts } from './apps.ts';
@@ -49,6 +50,7 @@ export async function start(
       onEvent: tellRestarts(reporter, signal),
     });
     reporter.line(`\n${summary(stack, options, chosen.ports)}\n`);
+    for (const line of reachedBy(stack, options, chosen.ports)) reporter.line(line);
     return { stack, ports: chosen };
   } catch (error) {
     chosen.release();
@@ -111,6 +113,22 @@ function tellRestarts(reporter: Reporter, signal: AbortSignal): (event: StackEve
     if (event.kind === 'failed') failed.add(event.name);
     if (text) reporter.line(text);
   };
+}
+
+/** What the command line must be told of a stack that is not where it looks by itself. */
+function reachedBy(stack: Stack, options: StartOptions, ports: StackPorts): string[] {
+  const usual = usualPorts(options);
+  const isUsual = Object.keys(usual).every((name) => usual[name] === ports[name]);
+  if (isUsual && !options.secure) return [];
+  const variables = {
+    ORDER_SERVICE_URL: stack.urls['order-service'] ?? '',
+    // Where the user's own servers are, the user knows; their URLs may hold what lets one in.
+    ...(!options.natsUrl && { NATS_URL: stack.natsUrl }),
+    ...(!options.databaseUrl && { DATABASE_URL: stack.databaseUrl }),
+    ...(options.secure && credentialEnvironment(credentialsDir(dataDirOf(options)), 'operator')),
+  };
+  const assignments = Object.entries(variables).map(([name, value]) => `  ${name}=${value}`);
+  return ['For the command line:', `export \\\n${assignments.join(' \\\n')}`, ''];
 }
 
 function summary(stack: Stack, options: StartOptions, ports: StackPorts): string {
