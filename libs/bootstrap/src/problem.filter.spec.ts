@@ -166,8 +166,12 @@ describe('errors over HTTP', () => {
     expect(response.json()).toMatchObject({ status: 413, title: 'Payload Too Large' });
   });
 
-  it('answers 415 to a media type it does not read', async () => {
-    const response = await postOrder('<order/>', { 'content-type': 'application/xml' });
+  it.each([
+    ['<order/>', 'application/xml'],
+    ['{"customerId": "c"}', 'text/plain'],
+    ['customerId=c', 'application/x-www-form-urlencoded'],
+  ])('answers 415 to %s as %s, which it does not read', async (body, type) => {
+    const response = await postOrder(body, { 'content-type': type });
     expect(response.json()).toMatchObject({ status: 415, title: 'Unsupported Media Type' });
   });
 
