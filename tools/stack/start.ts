@@ -122,6 +122,7 @@ function reachedBy(stack: Stack, options: StartOptions, ports: StackPorts): stri
   if (isUsual && !options.secure) return [];
   const variables = {
     ORDER_SERVICE_URL: stack.urls['order-service'] ?? '',
+    AUDIT_SERVICE_URL: stack.urls['audit-service'] ?? '',
     // Where the user's own servers are, the user knows; their URLs may hold what lets one in.
     ...(!options.natsUrl && { NATS_URL: stack.natsUrl }),
     ...(!options.databaseUrl && { DATABASE_URL: stack.databaseUrl }),
