@@ -190,7 +190,7 @@ describe('an order', () => {
       expect(header('dead-letter-code')).toBe('CONTRACT_MALFORMED');
       expect(header('dead-letter-message')).toContain('body is not JSON');
     }
-    expect(await journey.read('audit-service', '/verify')).toMatchObject({ ok: true });
+    expect(await journey.read('audit-service', '/verify')).toMatchObject({ ok: true, problems: [] });
   });
 
   it.each([
