@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ProblemException } from '@slipstream/bootstrap';
 import { newEvent, newId, type EncodedEvent, type OrderCreated } from '@slipstream/contracts';
-import { Outbox } from '@slipstream/outbox';
+import { Outbox, type WriteBeside } from '@slipstream/outbox';
 import { GroupCommit, GroupCommitFullError } from '@slipstream/postgres';
 import { createHash } from 'node:crypto';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { CreatedEvents } from './created-events.js';
 import { IdempotencyKeysRepository, type KeyClaim } from './idempotency-keys.repository.js';
 import {
@@ -83,24 +83,35 @@ export class OrdersService {
     return { orders, next: orders.length === limit ? (orders.at(-1)?.orderId ?? null) : null };
   }
 
-  private commit(placements: readonly Placement[]): Promise<(AcceptedOrderDto | Error)[]> {
-    return this.dataSource.transaction(async (tx) => {
-      const owners = await this.keys.claim(
-        tx,
-        placements.flatMap(({ claim }) => claim ?? []),
-      );
-      const fresh = placements.filter(
-        ({ claim }) => claim === undefined || owners.get(claim.key)?.orderId === claim.orderId,
-      );
-      if (fresh.length > 0) {
-        await this.outbox.append(
-          tx,
-          fresh.flatMap(({ events }) => events),
-          this.orders.place(fresh.map(({ order }) => order)),
-        );
-      }
-      return placements.map(({ order, claim }) => answerTo(order, claim, claim && owners.get(claim.key)));
-    });
+  private async commit(placements: readonly Placement[]): Promise<(AcceptedOrderDto | Error)[]> {
+    if (placements.some(({ claim }) => claim !== undefined)) {
+      return this.dataSource.transaction((tx) => this.commitWithKeys(tx, placements));
+    }
+    await this.outbox.appendAlone(this.dataSource, ...this.writesOf(placements));
+    return placements.map(({ order }) => answerTo(order, undefined, undefined));
+  }
+
+  private async commitWithKeys(
+    tx: EntityManager,
+    placements: readonly Placement[],
+  ): Promise<(AcceptedOrderDto | Error)[]> {
+    const owners = await this.keys.claim(
+      tx,
+      placements.flatMap(({ claim }) => claim ?? []),
+    );
+    const fresh = placements.filter(
+      ({ claim }) => claim === undefined || owners.get(claim.key)?.orderId === claim.orderId,
+    );
+    if (fresh.length > 0) await this.outbox.append(tx, ...this.writesOf(fresh));
+    return placements.map(({ order, claim }) => answerTo(order, claim, claim && owners.get(claim.key)));
+  }
+
+  /** What the one statement for orders and their events is given. */
+  private writesOf(placements: readonly Placement[]): [EncodedEvent[], WriteBeside] {
+    return [
+      placements.flatMap(({ events }) => events),
+      this.orders.place(placements.map(({ order }) => order)),
+    ];
   }
 }
 

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   CreateOutbox1763700000001,
+  FIRST_PARAMETER,
   OutboxBacklog,
   OutboxFullError,
   outboxMigrations,
   OutboxPartitions,
   type OutboxMessage,
+  type WriteBeside,
 } from '@slipstream/outbox';
 import { createTestDatabase } from '@slipstream/testing';
 import { DataSource } from 'typeorm';
@@ -77,6 +79,20 @@ describe('the tables of the outbox', () => {
     expect(await scene.dataSource.query('SELECT aggregate_id, bytes FROM outbox_pending')).toEqual([
       { aggregate_id: 'a', bytes: 4 },
     ]);
+  });
+
+  it('take an event and what is written beside it together or not at all, also without a transaction around', async () => {
+    const { dataSource, outbox } = scene;
+    await dataSource.query('CREATE TABLE effects (amount int CHECK (amount > 0))');
+    const effect = (amount: number): WriteBeside => ({
+      name: 'effect',
+      terms: `effect AS (INSERT INTO effects SELECT $${FIRST_PARAMETER}::int)`,
+      values: [amount],
+    });
+    await outbox.appendAlone(dataSource, [scene.message('kept')], effect(1));
+    await expect(outbox.appendAlone(dataSource, [scene.message('lost')], effect(0))).rejects.toThrow(/check/);
+    expect(await remaining()).toEqual(['kept']);
+    expect(await dataSource.query('SELECT amount FROM effects')).toEqual([{ amount: 1 }]);
   });
 
   it('keep every byte and character of events that are taken together', async () => {

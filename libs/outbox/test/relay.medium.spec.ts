@@ -164,6 +164,22 @@ describe('the relay', () => {
     }
   });
 
+  it('is woken by what was appended in a transaction of its own', async () => {
+    await scene.addStream({ allow_atomic: true });
+    scene.startRelay();
+    await scene.append('warm-up');
+    await waitFor('it', isEmpty);
+    const waits: number[] = [];
+    for (let index = 0; index < 5; index++) {
+      const startedAt = performance.now();
+      await scene.outbox.appendAlone(scene.dataSource, [scene.message(`m${index}`)]);
+      await waitFor('it', isEmpty);
+      waits.push(performance.now() - startedAt);
+    }
+    // Polling alone would take half an interval on average.
+    expect(waits.toSorted((a, b) => a - b)[2]).toBeLessThan(200);
+  });
+
   it('loses and reorders nothing while two relays race and their connections are cut', async () => {
     const stream = await scene.addStream({ allow_atomic: true });
     const relays = [scene.startRelay(), scene.startRelay()];
