@@ -195,6 +195,14 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
       ).toBe(isHeeded);
     });
 
+    it.each([
+      [['traceparent', 'tracestate', 'baggage'], true],
+      [['traceparent', 'tracestate', 'b3'], false],
+      [['b3'], false],
+    ])('carry traces on by %p, which a traceparent is enough for: %p', (propagated, isEnough) => {
+      expect(samplingOf(createSampler({}), propagated).carriesTraceparent).toBe(isEnough);
+    });
+
     it('follow no traceparent where traces are carried on by other headers', () => {
       expect(samplingOf(createSampler({}), ['b3']).heedsParents).toBe(false);
     });

@@ -1,5 +1,5 @@
-import { propagation, SpanKind, trace, type Context } from '@opentelemetry/api';
-import { contextFor, contextOf, headersOf, isRecorded, tracerOf } from '@slipstream/tracing';
+import { propagation, SpanKind, type Context } from '@opentelemetry/api';
+import { contextFor, contextOf, headersOf, isRecorded, spanContextOf, tracerOf } from '@slipstream/tracing';
 import type { OutboxMessage } from './outbox.js';
 
 const tracer = tracerOf('outbox');
@@ -18,9 +18,7 @@ export function createTraced(message: OutboxMessage): OutboxMessage {
 
 /** Without a trace around it a message begins one of its own, if contexts are carried on at all. */
 function mustRecord(parent: Context): boolean {
-  return (
-    isRecorded(parent) || (trace.getSpanContext(parent) === undefined && propagation.fields().length > 0)
-  );
+  return isRecorded(parent) || (spanContextOf(parent) === undefined && propagation.fields().length > 0);
 }
 
 function spanOf({ subject, messageId, aggregateId }: OutboxMessage, parent: Context): Context {

@@ -1,6 +1,6 @@
-import { trace, type Context } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import { failpoint } from '@slipstream/failpoints';
-import { contextFor, isRecorded, runTogether, tracerOf } from '@slipstream/tracing';
+import { contextFor, isRecorded, runTogether, spanContextOf, tracerOf } from '@slipstream/tracing';
 import { databaseErrorCode } from './database-error.js';
 
 /** More requests wait for their commit than may. */
@@ -103,7 +103,7 @@ export class GroupCommit<Item, Result> {
   /** In the traces of all members: the transaction is begun by whichever came first, and belongs to the others as well. */
   private commitTogether(group: readonly Waiting<Item, Result>[]): Promise<readonly (Result | Error)[]> {
     const members = group
-      .filter(({ context }) => trace.getSpanContext(context) !== undefined)
+      .filter(({ context }) => spanContextOf(context) !== undefined)
       .map(({ key, context }) => ({ context, keys: [key], isRecorded: isRecorded(context) }));
     return runTogether(members, GROUP_SPAN, () => this.options.commit(group.map(({ item }) => item)));
   }

@@ -7,7 +7,9 @@ import {
   TraceFlags,
   type Context,
   type Span,
+  type SpanContext,
 } from '@opentelemetry/api';
+import { UnrecordedTrace } from './unrecorded-trace.js';
 
 /** Headers as they came; names keep the case they were written in. */
 export interface HeaderReader {
@@ -47,6 +49,8 @@ function requireSpan(extracted: Context): Context | undefined {
 
 /** The headers by which others continue a trace, in lower case; none outside of traces. */
 export function headersOf(of: Context = context.active()): Record<string, string> {
+  const known = of instanceof UnrecordedTrace ? of.headers : undefined;
+  if (known) return known;
   const headers: Record<string, string> = {};
   propagation.inject(of, headers);
   return headers;
@@ -57,7 +61,13 @@ export function contextOf(span: Span, parent: Context = context.active()): Conte
   return trace.setSpan(parent, span);
 }
 
+/** The ids of a context's trace; undefined outside of traces. Nearly all traces are not recorded, and known without a span. */
+export function spanContextOf(of: Context): SpanContext | undefined {
+  if (!(of instanceof UnrecordedTrace)) return trace.getSpanContext(of);
+  return of.isValid ? of : undefined;
+}
+
 /** True when what happens in a context is recorded. */
 export function isRecorded(of: Context): boolean {
-  return ((trace.getSpanContext(of)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0;
+  return ((spanContextOf(of)?.traceFlags ?? 0) & TraceFlags.SAMPLED) !== 0;
 }

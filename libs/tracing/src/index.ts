@@ -4,6 +4,7 @@ export {
   extractFrom,
   headersOf,
   isRecorded,
+  spanContextOf,
   type HeaderReader,
 } from './carried-context.js';
 export { contextFor, runTogether, type Member } from './shared-work.js';

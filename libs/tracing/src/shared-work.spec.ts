@@ -1,12 +1,12 @@
 import { createContextKey, ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
-import { contextOf, extractContext, headersOf, isRecorded } from './carried-context.js';
+import { contextOf, extractContext, headersOf, isRecorded, spanContextOf } from './carried-context.js';
 import { randomSpanId, randomTraceId, startTracedBy, takeTraceId } from './trace-ids.js';
 import { contextFor, runTogether, type Member } from './shared-work.js';
 import { tracerOf } from './tracer.js';
-import { followSampler, UnrecordedTrace } from './unrecorded-trace.js';
+import { followSampler, UnrecordedTrace, type Sampling } from './unrecorded-trace.js';
 
 const exporter = new InMemorySpanExporter();
 const sdk = new NodeSDK({
@@ -47,11 +47,20 @@ describe('a carried context', () => {
 });
 
 describe('a trace that nobody records', () => {
-  it('is carried on as it came', () => {
-    const unrecorded = UnrecordedTrace.read(traceparent('00'));
-    expect(unrecorded).toMatchObject({ traceId: TRACE, spanId: 'b7ad6b7169203331' });
-    expect(unrecorded && headersOf(unrecorded)).toEqual({ traceparent: traceparent('00') });
-    expect(unrecorded && isRecorded(unrecorded)).toBe(false);
+  const sampling: Sampling = { heedsParents: true, recordsRoot: () => true, carriesTraceparent: true };
+
+  afterEach(() => followSampler(sampling));
+
+  it.each([true, false])('is carried on as it came (by its traceparent alone: %p)', (carriesTraceparent) => {
+    followSampler({ ...sampling, carriesTraceparent });
+    const unrecorded = UnrecordedTrace.read(traceparent('00')) ?? ROOT_CONTEXT;
+    expect(spanContextOf(unrecorded)).toMatchObject({
+      traceId: TRACE,
+      spanId: 'b7ad6b7169203331',
+      traceFlags: 0,
+    });
+    expect(headersOf(unrecorded)).toEqual({ traceparent: traceparent('00') });
+    expect(isRecorded(unrecorded)).toBe(false);
   });
 
   it.each([undefined, traceparent('01'), traceparent('0'), `01-${TRACE}-b7ad6b7169203331-00`])(
@@ -71,23 +80,24 @@ describe('a trace that nobody records', () => {
     expect(unrecorded).toMatchObject({ traceId: '0'.repeat(32), spanId: '0'.repeat(16), isRecorded: false });
     expect(unrecorded && headersOf(unrecorded)).toEqual({});
     expect(unrecorded && trace.getSpanContext(unrecorded)).toBeUndefined();
+    expect(unrecorded && spanContextOf(unrecorded)).toBeUndefined();
   });
 
   it('is none where the sampler does not ask whoever began it', () => {
-    followSampler({ heedsParents: false, recordsRoot: () => true });
+    followSampler({ ...sampling, heedsParents: false });
     expect(UnrecordedTrace.read(traceparent('00'))).toBeUndefined();
-    followSampler({ heedsParents: true, recordsRoot: () => true });
+    followSampler(sampling);
     expect(UnrecordedTrace.read(traceparent('00'))).toBeDefined();
   });
 
   it('begins where the sampler records none of its id', () => {
-    followSampler({ heedsParents: true, recordsRoot: (traceId) => traceId !== TRACE });
+    followSampler({ ...sampling, recordsRoot: (traceId) => traceId !== TRACE });
     const begun = UnrecordedTrace.begin(TRACE);
     expect(begun && headersOf(begun)).toEqual({
       traceparent: expect.stringMatching(`^00-${TRACE}-[\\da-f]{16}-00$`),
     });
     expect(UnrecordedTrace.begin(randomTraceId())).toBeUndefined();
-    followSampler({ heedsParents: true, recordsRoot: () => true });
+    followSampler(sampling);
   });
 
   it('is a context like others: what is set in it is there, beside the trace', () => {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 const TRACE_ID_LENGTH = 32;
 const SPAN_ID_LENGTH = 16;
 /** Drawn at once: random bytes, and their conversion, cost by the call. */
-const DRAWN_BYTES = 2_048;
+const DRAWN_BYTES = 8_192;
 let drawn = '';
 let used = 0;
 let derived: string | undefined;

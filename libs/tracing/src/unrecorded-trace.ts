@@ -6,6 +6,7 @@ import {
   TraceFlags,
   type Context,
   type Span,
+  type SpanContext,
 } from '@opentelemetry/api';
 import { randomSpanId } from './trace-ids.js';
 
@@ -23,9 +24,11 @@ export interface Sampling {
   readonly heedsParents: boolean;
   /** Whether a trace with this id is recorded when it begins here. */
   readonly recordsRoot: (traceId: string) => boolean;
+  /** True where a trace without state or baggage is carried on by a `traceparent` and by nothing else. */
+  readonly carriesTraceparent: boolean;
 }
 
-let sampling: Sampling = { heedsParents: true, recordsRoot: () => true };
+let sampling: Sampling = { heedsParents: true, recordsRoot: () => true, carriesTraceparent: false };
 
 export function followSampler(sampler: Sampling): void {
   sampling = sampler;
@@ -35,7 +38,7 @@ export function followSampler(sampler: Sampling): void {
  * A trace that nobody records, as the context that is carried on. Nearly all are like that, and each request and message
  * has one: a span of the SDK, and a context with a map to hold it, would cost several times as much.
  */
-export class UnrecordedTrace implements Context {
+export class UnrecordedTrace implements Context, SpanContext {
   private placeholder: Span | undefined;
 
   private constructor(
@@ -73,12 +76,27 @@ export class UnrecordedTrace implements Context {
     return this.isValid ? this.traceparent.slice(36, 52) : INVALID_SPANID;
   }
 
+  get traceFlags(): number {
+    return TraceFlags.NONE;
+  }
+
   get context(): Context {
     return this;
   }
 
   get isRecorded(): boolean {
     return false;
+  }
+
+  /** False when it came with ids that are none. */
+  get isValid(): boolean {
+    this.validity ??= VALID.test(this.traceparent);
+    return this.validity;
+  }
+
+  /** The headers by which others continue it; undefined where OpenTelemetry must be asked for them. */
+  get headers(): Record<string, string> | undefined {
+    return this.isValid && sampling.carriesTraceparent ? { traceparent: this.traceparent } : undefined;
   }
 
   getValue(key: symbol): unknown {
@@ -93,15 +111,9 @@ export class UnrecordedTrace implements Context {
     return this.copy().deleteValue(key);
   }
 
-  private get isValid(): boolean {
-    this.validity ??= VALID.test(this.traceparent);
-    return this.validity;
-  }
-
   private get currentSpan(): Span | undefined {
     if (!this.isValid) return undefined;
-    const { traceId, spanId } = this;
-    this.placeholder ??= trace.wrapSpanContext({ traceId, spanId, traceFlags: TraceFlags.NONE });
+    this.placeholder ??= trace.wrapSpanContext(this);
     return this.placeholder;
   }
 

@@ -1,4 +1,5 @@
-import { context, trace, type Context } from '@opentelemetry/api';
+import { context, type Context } from '@opentelemetry/api';
+import { spanContextOf } from '@slipstream/tracing';
 
 /** By which a log line finds its trace. */
 export interface TraceFields {
@@ -8,6 +9,6 @@ export interface TraceFields {
 
 /** What log lines say about a trace; undefined outside of traces. */
 export function traceFields(of: Context = context.active()): TraceFields | undefined {
-  const current = trace.getSpanContext(of);
+  const current = spanContextOf(of);
   return current && { trace_id: current.traceId, span_id: current.spanId };
 }

@@ -18,6 +18,9 @@ import type { TracingEnvironment } from './environment.js';
 /** The span of a batch links all its members; OpenTelemetry's own limit is 128. */
 const MOST_LINKS = 1_000;
 
+/** Headers of the propagators `tracecontext` and `baggage`. */
+const W3C: readonly string[] = ['traceparent', 'tracestate', 'baggage'];
+
 /** Reads exporters, limits and propagators from the variables of OpenTelemetry. Traces only. */
 export function createSdk(serviceName: string, sampler: Sampler): NodeSDK {
   return new NodeSDK({
@@ -59,6 +62,7 @@ export function samplingOf(sampler: Sampler, propagated: readonly string[]): Sam
   const isBoundToParents = sampler instanceof ParentBasedSampler || sampler instanceof AlwaysOffSampler;
   return {
     heedsParents: isBoundToParents && propagated.includes('traceparent'),
+    carriesTraceparent: propagated.includes('traceparent') && propagated.every((name) => W3C.includes(name)),
     recordsRoot: (traceId) =>
       sampler.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.INTERNAL, {}, []).decision !==
       SamplingDecision.NOT_RECORD,
