@@ -1,9 +1,10 @@
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
+import { spanContextOf } from '@slipstream/tracing';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Params } from 'nestjs-pino';
 import type { Logger } from 'pino';
-import { traceFields } from './tracing/log-fields.js';
 import type { RequestTracing } from './tracing/request-tracing.js';
 
 const UNLOGGED_PATHS = /^\/(health|metrics)(\/|$)/;
@@ -47,8 +48,13 @@ export function logRequests(instance: FastifyInstance, parent: Logger, tracing?:
   });
   // Not earlier: a body ends in an event of the socket, which is not of the context in which the request began.
   instance.addHook('preValidation', (request, _reply, done) => {
-    if (tracing) tracing.run(request, () => handled.run(request, done));
-    else handled.run(request, done);
+    const traced = tracing?.contextOf(request);
+    if (!traced) return handled.run(request, done);
+    context.with(traced, () => {
+      // Ends with the trace's scope: `run` would make another map of all storages to come back to it.
+      handled.enterWith(request);
+      done();
+    });
   });
 }
 
@@ -64,11 +70,13 @@ function write({ log, request, response, tracing }: Answered, durationMs: number
   const level = levelOf(response.statusCode);
   if (!log.isLevelEnabled(level)) return;
   const outcome = isFailed ? 'failed' : response.writableEnded ? 'handled' : 'aborted';
+  const trace = tracing && spanContextOf(tracing.contextOf(request) ?? ROOT_CONTEXT);
   const line = {
     req: describe(request),
     res: { status: response.statusCode },
     duration_ms: Math.round(durationMs * 1_000) / 1_000,
-    ...(tracing && traceFields(tracing.contextOf(request))),
+    trace_id: trace?.traceId,
+    span_id: trace?.spanId,
   };
   log[level](line, `request ${outcome}`);
 }

@@ -48,6 +48,16 @@ describe('the context manager', () => {
     expect(seen).toEqual([['request', 'trace'], 'request']);
   });
 
+  it('is left with what others entered inside it', () => {
+    const others = new AsyncLocalStorage<string>();
+    const enter = () => {
+      others.enterWith('request');
+      return [others.getStore(), current()];
+    };
+    expect(contexts.with(named('trace'), enter)).toEqual(['request', 'trace']);
+    expect(others.getStore()).toBeUndefined();
+  });
+
   it('hands on the receiver and the arguments', () => {
     const add = function (this: { base: number }, a: number, b: number) {
       return this.base + a + b;

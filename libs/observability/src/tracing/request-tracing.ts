@@ -1,4 +1,4 @@
-import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Context, type Span } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, type Context, type Span } from '@opentelemetry/api';
 import {
   contextOf,
   extractFrom,
@@ -31,13 +31,6 @@ export class RequestTracing {
     request[CONTEXT] = parent ? this.start(request, path, parent) : this.startTrace(request, path);
   }
 
-  /** Calls `next` in the trace of the request. */
-  run(request: TracedRequest, next: () => void): void {
-    const traced = request[CONTEXT];
-    if (traced) context.with(traced, next);
-    else next();
-  }
-
   end(request: TracedRequest, { statusCode, writableEnded }: ServerResponse): void {
     const span = request[SPAN];
     if (!span) return;
@@ -54,7 +47,7 @@ export class RequestTracing {
     return request[SPAN]?.spanContext().traceId;
   }
 
-  /** The trace of a request, for its log line. */
+  /** The trace of a request; undefined for those that are in none, such as probes. */
   contextOf(request: TracedRequest): Context | undefined {
     return request[CONTEXT];
   }
