@@ -15,7 +15,8 @@ const COLLECTOR = join(fileURLToPath(new URL('.', import.meta.url)), 'intake', '
 const MESSAGES = 60_000;
 /** After so many recorded ones the compiler has seen enough, as it has in a service that has run for a while. */
 const WARMING = 10_000;
-const ORDERS = 20_000;
+/** Enough that collections of garbage, and what is compiled late, weigh the same in each run. */
+const ORDERS = 60_000;
 /** One in so many traces is recorded. */
 const SAMPLED = 100;
 const BATCH = { concurrency: 2, batch: { size: 500, lingerMs: 5 } };
