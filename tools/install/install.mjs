@@ -98,12 +98,8 @@ function lacksForeignBinariesOnly(failure) {
  * @returns {Promise<string | undefined>} what npm says when it fails
  */
 async function runNpm(command) {
-  // What builds and tests is needed in a production environment too.
-  const child = spawn('npm', [...command, '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
-    cwd: ROOT_DIR,
-    env: { ...process.env, PATH: pathWithoutProject() },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  /** @type {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, import('node:stream').Readable>} */
+  let child;
   const end = (/** @type {NodeJS.Signals} */ signal) => {
     child.kill('SIGTERM');
     // npm would undo all it has done first; the next start installs anew in any case.
@@ -111,8 +107,15 @@ async function runNpm(command) {
     child.once('close', () => process.exit(128 + constants.signals[signal]));
   };
   // A Ctrl-C comes twice, from the terminal and from npm: unheard, the second would end us and leave ours behind.
+  // Heard before npm is started: one that came right after it would do the same.
   for (const signal of SIGNALS) process.on(signal, end);
   try {
+    // What builds and tests is needed in a production environment too.
+    child = spawn('npm', [...command, '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
+      cwd: ROOT_DIR,
+      env: { ...process.env, PATH: pathWithoutProject() },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const ended = new Promise((settle, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => settle(signal ?? code));

@@ -6,6 +6,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync } f
 import { realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { processIdentity } from '../process/identity.mjs';
 
 let clone: string;
@@ -31,12 +32,10 @@ function write(name: string, content: string): string {
   return join(clone, name);
 }
 
-/** In place of npm: the real one cannot be stopped at a chosen moment. It tells its pid first. */
-function pretendNpm(script: string): void {
-  chmodSync(
-    write('bin/npm', `#!/bin/sh\ncd '${clone}'\necho $$ > npm.new; mv npm.new npm.pid\n${script}\n`),
-    0o755,
-  );
+/** In place of npm: the real one cannot be stopped at a chosen moment. It tells its pid once it is prepared. */
+function pretendNpm(script: string, prepare = ''): void {
+  const tell = 'echo $$ > npm.new; mv npm.new npm.pid';
+  chmodSync(write('bin/npm', ['#!/bin/sh', `cd '${clone}'`, prepare, tell, script, ''].join('\n')), 0o755);
 }
 
 /** What an installation leaves. */
@@ -60,7 +59,7 @@ async function pidIn(name: string): Promise<number> {
 }
 
 it('an installation that is interrupted twice leaves no npm at work behind', async () => {
-  pretendNpm(`trap 'touch asked' TERM; while :; do sleep 0.05; done`);
+  pretendNpm('while :; do sleep 0.05; done', `trap 'touch asked' TERM`);
   const started = start(process.execPath, ['start.mjs']);
   const npm = await pidIn('npm.pid');
   started.kill('SIGINT');
@@ -68,6 +67,26 @@ it('an installation that is interrupted twice leaves no npm at work behind', asy
   started.kill('SIGINT');
   await expect(once(started, 'exit')).resolves.toEqual([130, null]);
   expect(processIdentity(npm)).toBeUndefined();
+});
+
+it('an installation that is interrupted as soon as it begins leaves no npm at work behind', async () => {
+  pretendNpm('while :; do sleep 0.05; done', 'echo $$ > early.pid; kill -INT $PPID');
+  // The machine may be busy right then.
+  const slow = write(
+    'slow.mjs',
+    `import childProcess from 'node:child_process';
+     import { syncBuiltinESMExports } from 'node:module';
+     const { spawn } = childProcess;
+     childProcess.spawn = (...args) => {
+       const child = spawn(...args);
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+       return child;
+     };
+     syncBuiltinESMExports();`,
+  );
+  const started = start(process.execPath, ['--import', pathToFileURL(slow).href, 'start.mjs']);
+  await expect(once(started, 'exit')).resolves.toEqual([130, null]);
+  expect(processIdentity(await pidIn('early.pid'))).toBeUndefined();
 });
 
 it('a program whose npm was killed while it installed is stopped', async () => {
