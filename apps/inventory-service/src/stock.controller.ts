@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Put } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
 import { SetStockDto, StockDto } from './stock.dto.js';
 import { StockRepository } from './stock.repository.js';
@@ -17,6 +17,7 @@ export class StockController {
 
   @Put(':sku')
   @ApiOkResponse({ type: StockDto })
+  @ApiResponse({ status: 409, description: 'Orders have reserved more pieces.' })
   async set(@Param('sku') sku: string, @Body() { onHand }: SetStockDto): Promise<StockDto> {
     const stock = await this.stock.set(checkSku(sku), onHand);
     if (stock) return stock;

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
-import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
 import { AcceptingGuard } from './accepting.guard.js';
 import {
@@ -23,6 +23,12 @@ export class OrdersController {
   @HttpCode(202)
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: '1 to 255 printable characters.' })
   @ApiAcceptedResponse({ type: AcceptedOrderDto })
+  @ApiResponse({ status: 422, description: 'The key was used for another order.' })
+  @ApiResponse({
+    status: 503,
+    description:
+      'The database is away, or too much waits already. The order may have been stored: repeat it with its key.',
+  })
   place(
     @Body() input: PlaceOrderDto,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
@@ -38,6 +44,7 @@ export class OrdersController {
 
   @Get(':id')
   @ApiOkResponse({ type: OrderDto })
+  @ApiResponse({ status: 404, description: 'There is no such order.' })
   async find(@Param('id') orderId: string): Promise<OrderDto> {
     // What is no id cannot be asked for: text of the database holds no NUL.
     const order = ORDER_ID.test(orderId) ? await this.orders.find(orderId) : undefined;

@@ -31,17 +31,23 @@ export const ORDER_ID = /^[\w-]{1,64}$/;
 const MAX_LINES = 500;
 
 export class OrderLineDto {
-  @ApiProperty({ example: 'sku-1' })
+  @ApiProperty({ example: 'sku-1', pattern: SKU.source })
   @Matches(SKU, { message: 'must be 1 to 64 letters, digits, "-", "_" or "."' })
   sku: string;
 
-  @ApiProperty({ example: 2, minimum: 1, maximum: MAX_QUANTITY })
+  @ApiProperty({ type: 'integer', example: 2, minimum: 1, maximum: MAX_QUANTITY })
   @IsInt()
   @Min(1)
   @Max(MAX_QUANTITY)
   quantity: number;
 
-  @ApiProperty({ example: 1250, description: 'Price of one piece in minor units.', minimum: 0 })
+  @ApiProperty({
+    type: 'integer',
+    example: 1250,
+    description: 'Price of one piece in minor units.',
+    minimum: 0,
+    maximum: MAX_UNIT_PRICE_MINOR,
+  })
   @IsInt()
   @Min(0)
   @Max(MAX_UNIT_PRICE_MINOR)
@@ -68,15 +74,20 @@ function IsChargeable(): PropertyDecorator {
 }
 
 export class PlaceOrderDto {
-  @ApiProperty({ example: 'cust-123' })
+  @ApiProperty({ example: 'cust-123', pattern: CUSTOMER_ID.source })
   @Matches(CUSTOMER_ID, { message: 'must be 1 to 64 letters, digits, "-" or "_"' })
   customerId: string;
 
-  @ApiProperty({ example: 'EUR', description: 'ISO 4217 code.' })
+  @ApiProperty({ example: 'EUR', pattern: CURRENCY.source, description: 'ISO 4217 code.' })
   @Matches(CURRENCY, { message: 'must be an ISO 4217 code such as EUR' })
   currency: string;
 
-  @ApiProperty({ type: [OrderLineDto] })
+  @ApiProperty({
+    type: [OrderLineDto],
+    minItems: 1,
+    maxItems: MAX_LINES,
+    description: `Add up to ${MAX_TOTAL_MINOR} minor units at most.`,
+  })
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(MAX_LINES)
@@ -135,7 +146,7 @@ export class ListOrdersDto {
   @Matches(ORDER_ID, { message: 'must be an order id' })
   after?: string;
 
-  @ApiPropertyOptional({ default: 50, minimum: 1, maximum: 500 })
+  @ApiPropertyOptional({ type: 'integer', default: 50, minimum: 1, maximum: 500 })
   @IsOptional()
   @Type(() => Number)
   @IsInt()
@@ -160,7 +171,7 @@ export class OrderSummaryDto {
   @ApiProperty({ enum: ORDER_STATUSES }) status: OrderStatus;
   @ApiProperty() customerId: string;
   @ApiProperty() currency: string;
-  @ApiProperty({ description: 'Sum of the order in minor units.' }) totalMinor: number;
+  @ApiProperty({ type: 'integer', description: 'Sum of the order in minor units.' }) totalMinor: number;
   @ApiProperty({ nullable: true, type: String, description: 'Why the order was cancelled.' })
   reason: string | null;
   @ApiProperty() createdAt: Date;

@@ -11,6 +11,7 @@ export class ChargeRequestDto {
   orderId: string;
 
   @ApiProperty({
+    type: 'integer',
     example: 1999,
     minimum: 1,
     maximum: MAX_AMOUNT_MINOR,
@@ -21,7 +22,7 @@ export class ChargeRequestDto {
   @Max(MAX_AMOUNT_MINOR)
   amountMinor: number;
 
-  @ApiProperty({ example: 'EUR', description: 'ISO 4217 code' })
+  @ApiProperty({ example: 'EUR', pattern: '^[A-Z]{3}$', description: 'ISO 4217 code' })
   @IsString()
   @Matches(/^[A-Z]{3}$/, { message: 'currency must be a code of three capital letters' })
   currency: string;
@@ -30,7 +31,7 @@ export class ChargeRequestDto {
 export class ChargeDto {
   @ApiProperty({ example: 'ch_Jr3kP0xWq2Zt_4f' }) chargeId: string;
   @ApiProperty() orderId: string;
-  @ApiProperty({ example: 1999 }) amountMinor: number;
+  @ApiProperty({ type: 'integer', example: 1999 }) amountMinor: number;
   @ApiProperty({ example: 'EUR' }) currency: string;
   @ApiProperty({ enum: ['succeeded', 'declined'] }) status: 'succeeded' | 'declined';
   @ApiProperty({ format: 'date-time' }) createdAt: string;
@@ -45,15 +46,18 @@ export class RefundDto {
   @ApiProperty({ example: 're_Jr3kP0xWq2Zt_4g' }) refundId: string;
   @ApiProperty() chargeId: string;
   @ApiProperty() orderId: string;
-  @ApiProperty({ example: 1999 }) amountMinor: number;
+  @ApiProperty({ type: 'integer', example: 1999 }) amountMinor: number;
   @ApiProperty({ example: 'EUR' }) currency: string;
   @ApiProperty({ format: 'date-time' }) createdAt: string;
 }
 
 export class StatsDto {
-  @ApiProperty({ description: 'Charges that succeeded' }) charges: number;
-  @ApiProperty() refunds: number;
-  @ApiProperty({ description: 'Orders with at least one succeeded charge' }) distinctOrders: number;
-  @ApiProperty({ description: 'Succeeded charges beyond the first of their order' }) duplicateCharges: number;
-  @ApiProperty({ description: 'Charged minus refunded, in minor units' }) amountMinor: number;
+  @ApiProperty({ type: 'integer', description: 'Charges that succeeded' }) charges: number;
+  @ApiProperty({ type: 'integer' }) refunds: number;
+  @ApiProperty({ type: 'integer', description: 'Orders with at least one succeeded charge' })
+  distinctOrders: number;
+  @ApiProperty({ type: 'integer', description: 'Succeeded charges beyond the first of their order' })
+  duplicateCharges: number;
+  @ApiProperty({ type: 'integer', description: 'Charged minus refunded, in minor units' })
+  amountMinor: number;
 }

@@ -1,11 +1,13 @@
 import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
 import {
   ApiCreatedResponse,
+  ApiExtraModels,
   ApiHeader,
   ApiOkResponse,
   ApiOperation,
   ApiResponse,
   ApiTags,
+  refs,
 } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
 import type { FastifyReply } from 'fastify';
@@ -29,7 +31,10 @@ export class ChargesController {
   @ApiOperation({ summary: 'Charge an order, at most once per Idempotency-Key' })
   @ApiHeader({ name: 'Idempotency-Key', required: true, description: '1 to 255 printable ASCII characters' })
   @ApiCreatedResponse({ type: ChargeDto })
-  @ApiOkResponse({ type: ChargeDto, description: 'What an earlier request with this key made of it' })
+  @ApiOkResponse({
+    description: 'What an earlier request with this key made of it, or that the key was closed',
+    schema: { oneOf: refs(ChargeDto, ClosedKeyDto) },
+  })
   @ApiResponse({ status: 409, description: 'A request with this key is in flight' })
   @ApiResponse({ status: 422, description: 'The key was used for another charge' })
   async create(
@@ -43,8 +48,12 @@ export class ChargesController {
   }
 
   @Get(':key')
-  @ApiOperation({ summary: 'The charge made under an Idempotency-Key' })
-  @ApiOkResponse({ type: ChargeDto })
+  @ApiOperation({ summary: 'What was made of an Idempotency-Key' })
+  @ApiExtraModels(ChargeDto, ClosedKeyDto)
+  @ApiOkResponse({
+    description: 'The charge, or that the key was closed',
+    schema: { oneOf: refs(ChargeDto, ClosedKeyDto) },
+  })
   @ApiResponse({ status: 404, description: 'No charge was made under this key' })
   @ApiResponse({ status: 409, description: 'The charge is being made right now' })
   show(@Param('key') key: string): Charge | Closing {
@@ -56,8 +65,8 @@ export class ChargesController {
   @ApiOperation({ summary: 'Close a key, so that no request with it can charge any more' })
   @ApiCreatedResponse({ type: ClosedKeyDto })
   @ApiOkResponse({
-    type: ChargeDto,
     description: 'The charge that was made before, or that the key was closed',
+    schema: { oneOf: refs(ChargeDto, ClosedKeyDto) },
   })
   @ApiResponse({ status: 409, description: 'A request with this key is in flight' })
   async close(@Param('key') key: string, @Res() reply: FastifyReply): Promise<void> {

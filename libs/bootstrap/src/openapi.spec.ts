@@ -1,4 +1,5 @@
 import { Controller, Get, Module } from '@nestjs/common';
+import { ApiOkResponse, ApiResponse } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -8,6 +9,8 @@ import { serveApiDocument } from './openapi.js';
 @Controller('parcels')
 class ParcelsController {
   @Get()
+  @ApiOkResponse({ description: 'All of them.' })
+  @ApiResponse({ status: 409, description: 'They are being counted.' })
   list(): string[] {
     return [];
   }
@@ -40,9 +43,13 @@ describe('API document', () => {
   it('is served as JSON at /docs/json and names the problem format of every operation', async () => {
     const document = (await app.inject('/docs/json')).json();
     expect(document.info).toMatchObject({ title: 'Parcels', description: 'Parcels on their way.' });
-    expect(document.paths['/parcels'].get.responses.default.content).toEqual({
+    const { responses } = document.paths['/parcels'].get;
+    const content = {
       'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
-    });
+    };
+    expect(responses.default).toEqual({ description: 'Any error', content });
+    expect(responses['409']).toEqual({ description: 'They are being counted.', content });
+    expect(responses['200']).toEqual({ description: 'All of them.' });
   });
 
   it('links the messages of the app, which are served beside it', async () => {

@@ -65,16 +65,17 @@ function addProblems(document: OpenAPIObject): OpenAPIObject {
     ...document.components,
     schemas: { ...document.components?.schemas, ProblemDetails: PROBLEM_SCHEMA },
   };
-  const problem = {
-    description: 'Any error',
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } } },
+  const content = {
+    'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
   };
   for (const path of Object.values(document.paths)) {
     for (const method of METHODS) {
       const operation = path[method];
-      if (operation !== undefined) {
-        operation.responses = { ...operation.responses, default: operation.responses.default ?? problem };
+      if (operation === undefined) continue;
+      for (const [status, response] of Object.entries(operation.responses)) {
+        if (Number(status) >= 400 && response && !('$ref' in response)) response.content ??= content;
       }
+      operation.responses['default'] ??= { description: 'Any error', content };
     }
   }
   return document;
