@@ -72,7 +72,7 @@ export { jsonCodec } from './codec.js';
 
 export { matches as matchesSubject } from './subject.js';
 export { deadLetterStream, type StreamDefinition, type StreamLimits } from './topology/stream-definition.js';
-export { StreamIndex, type StreamFindings, type StreamSearch } from './stream-index.js';
+export { StreamIndex, type StreamFindings, type StreamPosition, type StreamSearch } from './stream-index.js';
 export { Topology } from './topology/topology.js';
 export type { ChangeClass, TopologyChange } from './topology/change.js';
 export type { ConsumerSettings } from './topology/compare-consumers.js';

@@ -4,6 +4,8 @@ import type { JetStreamConnection } from './connection.js';
 /** Messages of one request to the server. */
 const FETCH_SIZE = 1_000;
 const FETCH_TIMEOUT_MS = 5_000;
+/** Ids beyond those looked for that a position remembers. */
+const MAX_AHEAD = 100_000;
 /** First API level that reads several messages for one request (nats-server 2.11). */
 const BATCH_GET_API_LEVEL = 1;
 
@@ -16,6 +18,16 @@ export interface StreamSearch {
   readonly since: Date;
   /** Most messages that are read to find them. */
   readonly limit: number;
+  /** Where a search for earlier messages of this subject ended, to read nothing twice. @default at `since` */
+  readonly from?: StreamPosition;
+}
+
+/** How far a search has read. */
+export interface StreamPosition {
+  readonly stream: string;
+  readonly nextSequence: number;
+  /** Ids of messages before it that were not looked for. */
+  readonly ahead: ReadonlySet<string>;
 }
 
 /** What a search found, and how far it looked. */
@@ -26,6 +38,8 @@ export interface StreamFindings {
   readonly isComplete: boolean;
   /** The stream may have let go of older messages as it is configured to. */
   readonly retainedSince: Date;
+  /** Where to go on with later messages; none when too much was read that was not looked for. */
+  readonly position?: StreamPosition;
 }
 
 /** Tells which messages streams hold, without asking for each. */
@@ -36,41 +50,49 @@ export class StreamIndex {
    * Reads message ids from the stream that holds the subject, in order, until all were found.
    * @throws StreamNotFoundError of the client when no stream holds it
    */
-  async search({ subject, messageIds, since, limit }: StreamSearch): Promise<StreamFindings> {
+  async search({ subject, messageIds, since, limit, from }: StreamSearch): Promise<StreamFindings> {
     const manager = await this.connection.manager();
     const info = await manager.streams.info(await manager.streams.find(subject));
-    const wanted = new Set(messageIds);
-    const range = { subject, since, limit };
+    const stream = info.config.name;
+    const reading = new Reading(messageIds, from?.stream === stream ? from : undefined);
+    const range = { stream, subject, since, limit };
     const isComplete = (await canReadDirectly(manager, info))
-      ? await readDirectly(manager, info.config.name, range, wanted)
-      : await this.readThroughConsumer(info.config.name, range, wanted);
-    return { missing: [...wanted], isComplete, retainedSince: retainedSince(info) };
+      ? await readDirectly(manager, range, reading)
+      : await this.readThroughConsumer(range, reading);
+    const position = reading.position(stream);
+    return {
+      missing: reading.missing,
+      isComplete,
+      retainedSince: retainedSince(info),
+      ...(position && { position }),
+    };
   }
 
   private async readThroughConsumer(
-    stream: string,
-    { subject, since, limit }: SearchRange,
-    wanted: Set<string>,
+    { stream, subject, since, limit }: SearchRange,
+    reading: Reading,
   ): Promise<boolean> {
+    if (reading.isDone) return true;
+    const { next } = reading;
     const consumer = await this.connection.client.consumers.get(stream, {
       filter_subjects: subject,
-      deliver_policy: DeliverPolicy.StartTime,
-      opt_start_time: since.toISOString(),
+      ...(next === undefined
+        ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() }
+        : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }),
       headers_only: true,
     });
     try {
       let { num_pending: left } = await consumer.info();
-      for (let read = 0; wanted.size > 0 && left > 0;) {
-        if (read >= limit) return false;
-        const before = read;
+      while (!reading.isDone && left > 0) {
+        if (reading.count >= limit) return false;
+        const before = reading.count;
         const max_messages = Math.min(FETCH_SIZE, left);
         for await (const message of await consumer.fetch({ max_messages, expires: FETCH_TIMEOUT_MS })) {
-          wanted.delete(message.headers?.get('Nats-Msg-Id') ?? '');
+          reading.see(message.headers?.get('Nats-Msg-Id') ?? '', message.seq);
           left = message.info.pending;
-          read++;
         }
         // Neither found nor at its end: nothing may be concluded.
-        if (read === before) return false;
+        if (reading.count === before) return false;
       }
       return true;
     } finally {
@@ -79,7 +101,46 @@ export class StreamIndex {
   }
 }
 
-type SearchRange = Pick<StreamSearch, 'subject' | 'since' | 'limit'>;
+type SearchRange = Pick<StreamSearch, 'subject' | 'since' | 'limit'> & { readonly stream: string };
+
+/** What is still looked for while a stream is read. */
+class Reading {
+  /** Messages read so far. */
+  count = 0;
+  /** Sequence to go on at; none before the first message. */
+  next: number | undefined;
+  private readonly wanted: Set<string>;
+  private readonly ahead: Set<string>;
+  private hasFound: boolean;
+
+  constructor(messageIds: readonly string[], from?: StreamPosition) {
+    this.next = from?.nextSequence;
+    this.hasFound = from !== undefined;
+    this.ahead = new Set(from?.ahead);
+    this.wanted = new Set(messageIds.filter((id) => !this.ahead.delete(id)));
+  }
+
+  get isDone(): boolean {
+    return this.wanted.size === 0;
+  }
+
+  get missing(): string[] {
+    return [...this.wanted];
+  }
+
+  see(id: string, sequence: number): void {
+    this.count++;
+    this.next = sequence + 1;
+    if (this.wanted.delete(id)) this.hasFound = true;
+    // What lies before the first one is older than what is looked for now or later.
+    else if (this.hasFound) this.ahead.add(id);
+  }
+
+  position(stream: string): StreamPosition | undefined {
+    if (this.next === undefined || this.ahead.size > MAX_AHEAD) return undefined;
+    return { stream, nextSequence: this.next, ahead: this.ahead };
+  }
+}
 
 async function canReadDirectly(manager: JetStreamManager, { config }: StreamInfo): Promise<boolean> {
   if (!config.allow_direct) return false;
@@ -90,30 +151,25 @@ async function canReadDirectly(manager: JetStreamManager, { config }: StreamInfo
 /** Without a consumer: who may create one on a stream can have it sent anywhere. */
 async function readDirectly(
   manager: JetStreamManager,
-  stream: string,
-  { subject, since, limit }: SearchRange,
-  wanted: Set<string>,
+  { stream, subject, since, limit }: SearchRange,
+  reading: Reading,
 ): Promise<boolean> {
-  let from: { start_time: Date } | { seq: number } = { start_time: since };
-  for (let read = 0; wanted.size > 0;) {
-    if (read >= limit) return false;
-    let last = 0;
+  while (!reading.isDone) {
+    if (reading.count >= limit) return false;
+    const before = reading.count;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     await manager.direct.getBatch(stream, {
-      ...from,
+      ...(reading.next === undefined ? { start_time: since } : { seq: reading.next }),
       next_by_subj: subject,
       batch: FETCH_SIZE,
       // As an iterator the client would leave its subscription behind.
       callback: (done, message) => {
         if (done) return done.err && !isNothingThere(done.err) ? reject(done.err) : resolve();
-        wanted.delete(message.header.get('Nats-Msg-Id'));
-        last = message.seq;
-        read++;
+        reading.see(message.header.get('Nats-Msg-Id'), message.seq);
       },
     });
     await promise;
-    if (last === 0) return true;
-    from = { seq: last + 1 };
+    if (reading.count === before) return true;
   }
   return true;
 }

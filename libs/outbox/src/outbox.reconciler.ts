@@ -1,5 +1,5 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import type { StreamFindings, StreamIndex } from '@slipstream/jetstream';
+import type { StreamFindings, StreamIndex, StreamPosition } from '@slipstream/jetstream';
 import type { DataSource } from 'typeorm';
 import type { OutboxPublisher } from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
@@ -53,6 +53,8 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
   private readonly logger = new Logger(OutboxReconciler.name);
   private readonly rows: PublishedRows;
   private readonly progress: Reconciliation;
+  /** By subject, how far its stream was read. */
+  private readonly places = new Map<string, { readonly after: string; readonly position: StreamPosition }>();
   private timer: NodeJS.Timeout | undefined;
   private round: Promise<void> | undefined;
 
@@ -134,16 +136,29 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     return { missing, unknown };
   }
 
+  /** Goes on where the search for events before these ended; only the whole stream tells that one is missing. */
   private async search(subject: string, events: readonly EventKey[]): Promise<StreamFindings | undefined> {
-    const messageIds = events.map(({ messageId }) => messageId);
-    const oldest = new Date(events[0]?.createdAt ?? 0).getTime();
-    const since = new Date(oldest - CLOCK_SKEW_MS);
+    const [first, last] = [events[0]?.createdAt ?? '', events.at(-1)?.createdAt ?? ''];
+    const place = this.places.get(subject);
+    const isLater = place !== undefined && first >= place.after;
     try {
-      return await this.streams.search({ subject, messageIds, since, limit: MAX_MESSAGES });
+      const found = isLater ? await this.look(subject, events, place.position) : undefined;
+      const findings = found?.missing.length === 0 ? found : await this.look(subject, events);
+      if (!place || isLater) {
+        if (findings.position) this.places.set(subject, { after: last, position: findings.position });
+        else this.places.delete(subject);
+      }
+      return findings;
     } catch (error) {
       this.logger.warn({ err: error, subject }, 'the stream of a subject could not be read');
       return undefined;
     }
+  }
+
+  private look(subject: string, events: readonly EventKey[], from?: StreamPosition): Promise<StreamFindings> {
+    const messageIds = events.map(({ messageId }) => messageId);
+    const since = new Date(new Date(events[0]?.createdAt ?? 0).getTime() - CLOCK_SKEW_MS);
+    return this.streams.search({ subject, messageIds, since, limit: MAX_MESSAGES, ...(from && { from }) });
   }
 
   private async report(lost: readonly EventKey[], mustRepair: boolean): Promise<void> {

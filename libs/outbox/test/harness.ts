@@ -71,6 +71,18 @@ export class OutboxScene {
     );
   }
 
+  /** Appends as a transaction did that began at that time. */
+  async appendAt(createdAt: Date, ...messageIds: readonly string[]): Promise<void> {
+    await this.dataSource.query(
+      `WITH appended AS (
+         INSERT INTO outbox (aggregate_id, message_id, subject, headers, data, created_at)
+         SELECT id, id, $2, '{}', 'x', $3 FROM unnest($1::text[]) AS id
+         RETURNING id, created_at, aggregate_id, octet_length(data) AS bytes)
+       INSERT INTO outbox_pending (id, created_at, aggregate_id, bytes) SELECT * FROM appended`,
+      [messageIds, `${this.root}.events`, createdAt],
+    );
+  }
+
   relay(options: OutboxRelayOptions & { publisher?: OutboxPublisher } = {}): OutboxRelay {
     return new OutboxRelay(this.dataSource, options.publisher ?? this.publisher, options);
   }

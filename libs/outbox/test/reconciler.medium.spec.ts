@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { JetStreamConnection, StreamIndex, type StreamSearch } from '@slipstream/jetstream';
 import { OutboxPartitions, OutboxReconciler, republish } from '@slipstream/outbox';
 import { natsUrl, waitFor } from '@slipstream/testing';
 import { openDataSource, OutboxScene } from './harness.js';
@@ -98,6 +98,36 @@ describe('the reconciler, minute by minute,', () => {
     await reconcilerOf().continue(later(10));
     const { state } = await scene.manager.streams.info(scene.root.toUpperCase());
     expect(state.messages).toBe(10_500);
+  });
+
+  it('reads no message twice to find the events of one page after the other', async () => {
+    await scene.addStream({ allow_atomic: true, allow_direct: true });
+    await scene.appendAt(new Date(later(-8)), '1', '2');
+    await scene.appendAt(new Date(later(-7)), '3');
+    while ((await scene.relay().relayBatch()) > 0);
+    const searches: StreamSearch[] = [];
+    const reconciler = reconcilerOf({
+      search: (search) => {
+        searches.push(search);
+        return index.search(search);
+      },
+    });
+    await reconciler.continue(later(-2.5));
+    await reconciler.continue(later(-1));
+    expect(searches.map(({ messageIds }) => messageIds)).toEqual([['1', '2'], ['3']]);
+    expect(searches.map(({ from }) => from?.nextSequence)).toEqual([undefined, 4]);
+  });
+
+  it('misses no event that was stored before those which were appended earlier', async () => {
+    await scene.addStream({ allow_atomic: true, allow_direct: true });
+    await scene.appendAt(new Date(later(-7)), 'late');
+    await scene.appendAt(new Date(later(-8)), 'early');
+    await scene.relay().relayBatch();
+    const missing = jest.fn();
+    const reconciler = new OutboxReconciler(scene.dataSource, scene.publisher, index, { missing });
+    await reconciler.continue(later(-2.5));
+    await reconciler.continue(later(-1));
+    expect(missing).not.toHaveBeenCalled();
   });
 
   it('lets one process compare at a time, although the server ends transactions that wait', async () => {

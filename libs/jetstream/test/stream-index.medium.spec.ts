@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
+import { natsUrl, uniqueName } from '@slipstream/testing';
+
+const MESSAGES = 2_500;
+/** Long before the messages. */
+const SINCE = new Date(0);
+
+describe.each([
+  ['by direct gets', true],
+  ['through a consumer', false],
+])('the index of a stream that is read %s', (_, allow_direct) => {
+  let connection: JetStreamConnection;
+  let index: StreamIndex;
+  let subject: string;
+
+  beforeEach(async () => {
+    connection = await JetStreamConnection.open({ servers: natsUrl() }, 1);
+    index = new StreamIndex(connection);
+    subject = uniqueName('index');
+    const manager = await connection.manager();
+    await manager.streams.add({ name: subject.toUpperCase(), subjects: [subject], allow_direct });
+    const acks = Array.from({ length: MESSAGES }, (_, at) =>
+      connection.client.publish(subject, undefined, { msgID: idOf(at) }),
+    );
+    await Promise.all(acks);
+  });
+
+  afterEach(async () => {
+    const manager = await connection.manager();
+    await manager.streams.delete(subject.toUpperCase());
+    await connection.onApplicationShutdown();
+  });
+
+  const idOf = (at: number) => `${subject}-${at}`;
+  const search = (messages: readonly number[], rest: { limit?: number; from?: object } = {}) =>
+    index.search({ subject, messageIds: messages.map(idOf), since: SINCE, limit: 10_000, ...rest });
+
+  it('tells what is not there once it has read to the end', async () => {
+    const { missing, isComplete } = await search([3, MESSAGES, 2_400]);
+    expect(missing).toEqual([idOf(MESSAGES)]);
+    expect(isComplete).toBe(true);
+  });
+
+  it('goes on where an earlier search ended, and reads nothing twice', async () => {
+    const { position } = await search([1_999]);
+    expect(await search([2_400], { limit: 1_000 })).toMatchObject({
+      missing: [idOf(2_400)],
+      isComplete: false,
+    });
+    expect(await search([2_400], { limit: 1_000, from: position })).toMatchObject({
+      missing: [],
+      isComplete: true,
+    });
+  });
+
+  it('knows what an earlier search has passed on its way', async () => {
+    const { position } = await search([10]);
+    const found = await search([11, 12, 900], { limit: 0, from: position });
+    expect(found).toMatchObject({ missing: [], isComplete: true });
+    expect(found.position?.nextSequence).toBe(position?.nextSequence);
+  });
+
+  it('takes no position of another stream', async () => {
+    const { position } = await search([1_999]);
+    const elsewhere = { ...position, stream: 'ELSEWHERE' };
+    expect(await search([5], { from: elsewhere })).toMatchObject({ missing: [], isComplete: true });
+  });
+});
