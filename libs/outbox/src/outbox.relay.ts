@@ -158,8 +158,10 @@ export class OutboxRelay
       while (!this.stopped) {
         if (isStale(batch)) batch = EMPTY;
         const isIdle = underway.count === 0 && batch.rows.length === 0;
+        // What comes after a small one is read once that is stored, and by the statement that marks it.
+        const isReadNow = batch.rows.length === 0 || batch.isOfBacklog || !isNothing(unmarked);
         // Asked first: PostgreSQL works while the batch is encoded and sent.
-        const reading = this.read(session, [...underway.rows, ...batch.rows], unmarked);
+        const reading = isReadNow ? this.read(session, [...underway.rows, ...batch.rows], unmarked) : EMPTY;
         underway.send(batch.rows);
         batch = await reading;
         // A small one waits, so that the next gathers more: a batch costs more than its messages.
@@ -254,6 +256,10 @@ export class OutboxRelay
       );
     }, ANNOUNCE_DELAY_MS);
   }
+}
+
+function isNothing({ published, setAside }: BatchOutcome): boolean {
+  return published.length + setAside.length === 0;
 }
 
 function isStale({ readAt }: Batch): boolean {

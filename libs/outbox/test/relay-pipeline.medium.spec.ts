@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { NoStreamError, type BatchReceipt, type OutgoingMessage } from '@slipstream/jetstream';
-import { OutboxRows, type OutboxPublisher, type RelaySession } from '@slipstream/outbox';
+import {
+  OutboxRows,
+  type Exclusion,
+  type OutboxPublisher,
+  type OutboxRow,
+  type RelaySession,
+} from '@slipstream/outbox';
 import { waitFor } from '@slipstream/testing';
 import { OutboxScene } from './harness.js';
 
@@ -42,7 +48,7 @@ class PausesRows extends OutboxRows {
   }
 }
 
-describe('the relay, with a backlog,', () => {
+describe('the relay, batch by batch,', () => {
   let scene: OutboxScene;
 
   beforeEach(async () => {
@@ -137,5 +143,43 @@ describe('the relay, with a backlog,', () => {
     isBroken = false;
     await waitFor('all marks', isEmpty);
     expect(await scene.stored()).toHaveLength(800);
+  });
+
+  it('asks for nothing while a small batch is underway, and marks it as it reads on', async () => {
+    const reads: Exclusion[] = [];
+    class CountedRows extends OutboxRows {
+      override read(session: RelaySession, exclusion: Exclusion): Promise<OutboxRow[]> {
+        reads.push(exclusion);
+        return super.read(session, exclusion);
+      }
+    }
+    scene.startRelay({ rows: new CountedRows() });
+    for (const id of ['a-1', 'b-1', 'a-2']) {
+      await appendAll([id]);
+      await waitFor('its mark', isEmpty);
+    }
+    expect(reads.filter(({ ids }) => ids.length > 0)).toEqual([]);
+    expect(reads.filter(({ published }) => published.length > 0)).toHaveLength(3);
+  });
+
+  it('plans what it reads once, whatever it leaves out', async () => {
+    let plans = { custom: 0, generic: 0 };
+    class PlannedRows extends OutboxRows {
+      override async read(session: RelaySession, exclusion: Exclusion): Promise<OutboxRow[]> {
+        const rows = await super.read(session, exclusion);
+        const [row] = await session.query<[number, number]>(
+          'plans',
+          `SELECT custom_plans::int, generic_plans::int FROM pg_prepared_statements WHERE name = 'outbox_read'`,
+        );
+        if (row) plans = { custom: row[0], generic: row[1] };
+        return rows;
+      }
+    }
+    scene.startRelay({ rows: new PlannedRows() });
+    for (let n = 0; plans.generic + plans.custom < 10; n++) {
+      await appendAll([`a-${n}`]);
+      await waitFor('its mark', isEmpty);
+    }
+    expect(plans.custom).toBe(0);
   });
 });
