@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
+import { JetStreamConnection, StreamIndex, type StreamSearch } from '@slipstream/jetstream';
 import { natsUrl, uniqueName } from '@slipstream/testing';
 
 const MESSAGES = 2_500;
@@ -33,7 +33,7 @@ describe.each([
   });
 
   const idOf = (at: number) => `${subject}-${at}`;
-  const search = (messages: readonly number[], rest: { limit?: number; from?: object } = {}) =>
+  const search = (messages: readonly number[], rest: Partial<StreamSearch> = {}) =>
     index.search({ subject, messageIds: messages.map(idOf), since: SINCE, limit: 10_000, ...rest });
 
   it('tells what is not there once it has read to the end', async () => {
@@ -48,7 +48,7 @@ describe.each([
       missing: [idOf(2_400)],
       isComplete: false,
     });
-    expect(await search([2_400], { limit: 1_000, from: position })).toMatchObject({
+    expect(await search([2_400], { limit: 1_000, ...(position && { from: position }) })).toMatchObject({
       missing: [],
       isComplete: true,
     });
@@ -56,14 +56,18 @@ describe.each([
 
   it('knows what an earlier search has passed on its way', async () => {
     const { position } = await search([10]);
-    const found = await search([11, 12, 900], { limit: 0, from: position });
+    const found = await search([11, 12, 900], { limit: 0, ...(position && { from: position }) });
     expect(found).toMatchObject({ missing: [], isComplete: true });
     expect(found.position?.nextSequence).toBe(position?.nextSequence);
   });
 
   it('takes no position of another stream', async () => {
     const { position } = await search([1_999]);
-    const elsewhere = { ...position, stream: 'ELSEWHERE' };
+    const elsewhere = {
+      nextSequence: position?.nextSequence ?? 0,
+      ahead: new Set<string>(),
+      stream: 'ELSEWHERE',
+    };
     expect(await search([5], { from: elsewhere })).toMatchObject({ missing: [], isComplete: true });
   });
 });

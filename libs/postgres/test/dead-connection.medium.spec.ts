@@ -77,7 +77,7 @@ describe('a database connection that died without a word', () => {
     const groups = new GroupCommit<number, number>({
       commit: (items) =>
         dataSource.transaction(async (tx) => {
-          await tx.query('SELECT 1');
+          await tx.query('SELECT $1::int', [1]);
           return items;
         }),
       keyOf: String,
