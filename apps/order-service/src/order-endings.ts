@@ -26,10 +26,12 @@ export class OrderEndings {
     received: readonly HistoryEntry[],
   ): Promise<void> {
     const closings = settled.map((state) => this.closingOf(state));
-    await this.orders.remember(tx, [...received, ...closings.map(({ entry }) => entry)]);
+    const entries = [...received, ...closings.map(({ entry }) => entry)];
+    if (entries.length === 0) return;
     await this.outbox.append(
       tx,
       closings.map(({ event }) => event),
+      this.orders.remember(entries),
     );
   }
 

@@ -61,6 +61,11 @@ const PLACE = `
     SELECT order_id, 'orders.created', message_id
     FROM unnest(${ID}::text[], ${MESSAGE}::text[]) AS entry (order_id, message_id))`;
 
+const REMEMBER = `
+  remembered AS (
+    INSERT INTO order_history (order_id, event, message_id)
+    SELECT * FROM unnest($${FIRST_PARAMETER}::text[], $${FIRST_PARAMETER + 1}::text[], $${FIRST_PARAMETER + 2}::text[]))`;
+
 /**
  * Orders and their history. The table derives the status from facts that are written once and never change, so that
  * events may come late, again and in any order. Every statement takes its rows in the order of their ids: two batches
@@ -166,17 +171,17 @@ export class OrdersRepository {
     );
   }
 
-  async remember(tx: EntityManager, entries: readonly HistoryEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    await tx.query(
-      `INSERT INTO order_history (order_id, event, message_id)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[])`,
-      [
+  /** Writes history, beside the events of orders that the transaction has locked. */
+  remember(entries: readonly HistoryEntry[]): WriteBeside {
+    return {
+      name: 'remember',
+      terms: REMEMBER,
+      values: [
         entries.map(({ orderId }) => orderId),
         entries.map(({ event }) => event),
         entries.map(({ messageId }) => messageId),
       ],
-    );
+    };
   }
 
   async find(orderId: string): Promise<OrderDto | undefined> {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventEncoder, type EncodedEvent } from '@slipstream/contracts';
-import { Outbox } from '@slipstream/outbox';
+import { FIRST_PARAMETER, Outbox, type WriteBeside } from '@slipstream/outbox';
 import { GroupCommit, GroupItemError } from '@slipstream/postgres';
 import { DataSource, type EntityManager } from 'typeorm';
 import { announce, apply, type Change, type Changed, type Payment } from './payment.js';
@@ -10,6 +10,15 @@ const PAYMENT = `order_id AS "orderId", state, gateway_key AS "gatewayKey", amou
   charge_id AS "chargeId", reason, sent_at AS "sentAt", created_at AS "createdAt"`;
 /** Written out, or the planner would not see that the partial index fits. */
 const UNSETTLED_LIST = UNSETTLED.map((state) => `'${state}'`).join(', ');
+/** Parameters of `STORE`. */
+const [ID, STATE, CHARGE, REASON, SENT] = [0, 1, 2, 3, 4].map((index) => `$${FIRST_PARAMETER + index}`);
+const STORE = `
+  stored AS (
+    UPDATE payments AS p
+    SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
+    FROM unnest(${ID}::text[], ${STATE}::text[], ${CHARGE}::text[], ${REASON}::text[], ${SENT}::timestamptz[])
+      AS c (order_id, state, charge_id, reason, sent_at)
+    WHERE p.order_id = c.order_id)`;
 /** More are not counted: what counts must not read for long. */
 const MAX_COUNTED = 100_000;
 const GROUPS = { maxGroup: 500, maxWaiting: 10_000, concurrency: 2 };
@@ -84,13 +93,10 @@ export class PaymentsRepository {
         return { from: before.state, payment };
       });
       const events = results.map((result, index) => this.announce(result, index));
-      await this.store(
-        tx,
-        results.filter((result): result is Changed => !(result instanceof Error)),
-      );
       await this.outbox.append(
         tx,
         events.filter((event) => event !== undefined),
+        storing(results.filter((result): result is Changed => !(result instanceof Error))),
       );
       return results;
     });
@@ -147,36 +153,34 @@ export class PaymentsRepository {
     );
     return new Map(payments.map((payment) => [payment.orderId, payment]));
   }
-
-  private async store(tx: EntityManager, results: readonly Changed[]): Promise<void> {
-    const touched = new Map<string, Payment>();
-    for (const { from, payment } of results) {
-      // One that is being worked on is written although its state stays: it is not stalled.
-      if (from !== NONE && (from !== payment.state || stepOf(from))) touched.set(payment.orderId, payment);
-    }
-    const rows = [...touched.values()];
-    if (rows.length === 0) return;
-    await tx.query(
-      `UPDATE payments AS p
-       SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
-       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-         AS c (order_id, state, charge_id, reason, sent_at)
-       WHERE p.order_id = c.order_id`,
-      [
-        rows.map(({ orderId }) => orderId),
-        rows.map(({ state }) => state),
-        rows.map(({ chargeId }) => chargeId),
-        rows.map(({ reason }) => reason),
-        rows.map(({ sentAt }) => sentAt),
-      ],
-    );
-  }
 }
 
 interface Opening {
   readonly change: Change;
   readonly index: number;
   readonly state: string;
+}
+
+/** Payments that the transaction has opened or locked, with what changed, beside the events that tell it. */
+function storing(results: readonly Changed[]): WriteBeside | undefined {
+  const touched = new Map<string, Payment>();
+  for (const { from, payment } of results) {
+    // One that is being worked on is written although its state stays: it is not stalled.
+    if (from !== NONE && (from !== payment.state || stepOf(from))) touched.set(payment.orderId, payment);
+  }
+  const rows = [...touched.values()];
+  if (rows.length === 0) return undefined;
+  return {
+    name: 'store',
+    terms: STORE,
+    values: [
+      rows.map(({ orderId }) => orderId),
+      rows.map(({ state }) => state),
+      rows.map(({ chargeId }) => chargeId),
+      rows.map(({ reason }) => reason),
+      rows.map(({ sentAt }) => sentAt),
+    ],
+  };
 }
 
 function firstOfEachOrder(changes: readonly Change[]): Map<string, Opening> {
