@@ -32,7 +32,7 @@ export function toAuditRecord(message: RecordedMessage): AuditRecord {
     subject,
     at: timestamp.toISOString(),
     messageId,
-    headers: headersOf(message),
+    headers: Object.fromEntries(message.headers ?? []),
     ...bodyOf(message.data),
   };
 }
@@ -49,10 +49,6 @@ export function placeOf({
 /** The bytes of a recorded message. */
 export function bytesOf({ body, bodyBase64 }: AuditRecord): Uint8Array {
   return bodyBase64 === undefined ? Buffer.from(body ?? '') : Buffer.from(bodyBase64, 'base64');
-}
-
-function headersOf({ headers }: RecordedMessage): Record<string, string[]> {
-  return Object.fromEntries((headers?.keys() ?? []).map((name) => [name, headers?.values(name) ?? []]));
 }
 
 /** Bytes that are no text are kept too, because nobody can say yet what they will prove. */
