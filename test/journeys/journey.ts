@@ -16,6 +16,7 @@ import { logFileOf, stackPaths } from '../../tools/stack/units.ts';
 
 export interface Order {
   readonly orderId: string;
+  readonly customerId: string;
   readonly status: 'pending' | 'confirmed' | 'cancelled';
   readonly totalMinor: number;
   readonly reason: string | null;
@@ -136,6 +137,25 @@ export class Journey {
       },
       60_000,
     );
+  }
+
+  /**
+   * Posts an order without a key, once.
+   * @throws when it is not answered with its id; it may be accepted nevertheless
+   */
+  async placeOnce(order: object): Promise<string> {
+    const response = await this.request('order-service', 'POST', '/orders', order);
+    if (response.status !== 202) throw new Error(`answered ${response.status}`);
+    return ((await response.json()) as Order).orderId;
+  }
+
+  async *allOrders(): AsyncGenerator<Pick<Order, 'orderId' | 'customerId'>> {
+    for (let path = '/orders?limit=200'; ;) {
+      const page = await this.read<{ orders: Order[]; next: string | null }>('order-service', path);
+      yield* page.orders;
+      if (page.next === null) return;
+      path = `/orders?limit=200&after=${page.next}`;
+    }
   }
 
   order(orderId: string): Promise<Order> {
