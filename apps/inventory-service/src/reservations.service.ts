@@ -28,11 +28,12 @@ export class ReservationsService {
       const wanted = orders.filter((order) => fresh.has(order.messageId));
       // A second created event of an order, or one that arrives after the cancellation, finds its row taken.
       const opened = await this.stock.openReservations(tx, wanted, 'reserved');
-      const missing = await this.stock.take(tx, opened);
+      const { missing, move } = await this.stock.take(tx, opened);
       await this.stock.reject(tx, [...missing.keys()]);
       await this.outbox.append(
         tx,
         opened.map((order) => this.outcomeOf(order, missing.get(order.orderId))),
+        move,
       );
     });
   }
@@ -50,10 +51,11 @@ export class ReservationsService {
         tx,
         cancelled.map(({ orderId }) => orderId),
       );
-      await this.stock.giveBack(tx, released);
+      const move = await this.stock.giveBack(tx, released);
       await this.outbox.append(
         tx,
         released.map(({ orderId }) => this.events.encode(inventoryReleasedV1, newEvent(orderId))),
+        move,
       );
     });
   }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { OrderLine } from '@slipstream/contracts';
+import { FIRST_PARAMETER, type WriteBeside } from '@slipstream/outbox';
 import { DataSource, type EntityManager } from 'typeorm';
 import { CONFIG, type Config } from './config.js';
 import type { StockDto } from './stock.dto.js';
@@ -10,6 +11,19 @@ export interface Reservation {
   readonly lines: readonly OrderLine[];
 }
 
+/** What came of orders that wanted pieces. */
+export interface Taken {
+  /** For each order that got nothing the first SKU that has too few. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** Takes the pieces of the others, beside the events that tell of it. */
+  readonly move: WriteBeside | undefined;
+}
+
+const MOVE = `
+  moved AS (
+    UPDATE stock SET reserved = reserved + w.pieces
+    FROM unnest($${FIRST_PARAMETER}::text[], $${FIRST_PARAMETER + 1}::bigint[]) AS w (sku, pieces)
+    WHERE stock.sku = w.sku)`;
 const STOCK = 'sku, on_hand AS "onHand", reserved, on_hand - reserved AS available';
 
 /** Pieces by SKU, in the order every transaction locks them, so that two orders over the same SKUs never deadlock. */
@@ -67,13 +81,10 @@ export class StockRepository {
     return released;
   }
 
-  /**
-   * Takes the pieces of each order, all or none, in the order given.
-   * @returns for each order that got nothing the first SKU that has too few
-   */
-  async take(tx: EntityManager, orders: readonly Reservation[]): Promise<Map<string, string>> {
+  /** Takes the pieces of each order, all or none, in the order given. */
+  async take(tx: EntityManager, orders: readonly Reservation[]): Promise<Taken> {
     const missing = new Map<string, string>();
-    if (orders.length === 0) return missing;
+    if (orders.length === 0) return { missing, move: undefined };
     const available = await this.lock(tx, orders);
     const taken: OrderLine[] = [];
     for (const { orderId, lines } of orders) {
@@ -86,14 +97,14 @@ export class StockRepository {
       for (const [sku, pieces] of wanted) available.set(sku, (available.get(sku) ?? 0) - pieces);
       taken.push(...lines);
     }
-    await this.move(tx, piecesBySku(taken), 1);
-    return missing;
+    return { missing, move: moving(piecesBySku(taken), 1) };
   }
 
-  async giveBack(tx: EntityManager, orders: readonly Reservation[]): Promise<void> {
-    if (orders.length === 0) return;
+  /** @returns what gives the pieces back, beside the events that tell of it */
+  async giveBack(tx: EntityManager, orders: readonly Reservation[]): Promise<WriteBeside | undefined> {
+    if (orders.length === 0) return undefined;
     await this.lock(tx, orders);
-    await this.move(tx, piecesBySku(orders.flatMap(({ lines }) => lines)), -1);
+    return moving(piecesBySku(orders.flatMap(({ lines }) => lines)), -1);
   }
 
   /** A SKU nobody has ordered or set yet is shown as it would be on its first order. */
@@ -129,12 +140,14 @@ export class StockRepository {
     );
     return new Map(rows.map((row) => [row.sku, row.available]));
   }
+}
 
-  private async move(tx: EntityManager, pieces: readonly [string, number][], sign: 1 | -1): Promise<void> {
-    await tx.query(
-      `UPDATE stock SET reserved = reserved + w.pieces
-       FROM unnest($1::text[], $2::bigint[]) AS w (sku, pieces) WHERE stock.sku = w.sku`,
-      [pieces.map(([sku]) => sku), pieces.map(([, count]) => sign * count)],
-    );
-  }
+/** Of SKUs that the transaction has locked. */
+function moving(pieces: readonly [string, number][], sign: 1 | -1): WriteBeside | undefined {
+  if (pieces.length === 0) return undefined;
+  return {
+    name: 'move',
+    terms: MOVE,
+    values: [pieces.map(([sku]) => sku), pieces.map(([, count]) => sign * count)],
+  };
 }
