@@ -1,4 +1,5 @@
 import type { EventKey, EventPage, EventPosition, PublishedRows } from './published-rows.js';
+import { Sleeper } from './sleeper.js';
 
 const MINUTE_MS = 60_000;
 /**
@@ -10,6 +11,8 @@ const SETTLED_AFTER_MS = 5 * MINUTE_MS;
 const LOOK_BACK_MS = 30 * MINUTE_MS;
 /** Time for each of new and postponed events; the rest is compared a minute later. */
 const BUDGET_MS = 25_000;
+/** Rest after each page, as a multiple of the time it took: what is read was stored beside those who store and read now. */
+const REST = 3;
 
 /** A time with events that could not be compared. It ends when they are known, or dropped with their partition. */
 interface Interval {
@@ -26,10 +29,11 @@ export class Reconciliation {
   private comparedUntil: Date | undefined;
   private after: EventPosition | undefined;
   private postponed: Interval[] = [];
+  private readonly sleeper = new Sleeper();
   private isStopped = false;
 
   constructor(
-    private readonly rows: PublishedRows,
+    private readonly rows: Pick<PublishedRows, 'page' | 'oldestPending'>,
     /** @returns events of the page that must be compared again */
     private readonly compare: (page: EventPage) => Promise<readonly EventKey[]>,
   ) {}
@@ -51,10 +55,12 @@ export class Reconciliation {
     this.comparedUntil ??= await this.start(now);
     const hasTime = this.budget();
     do {
+      const startedAt = performance.now();
       const page = await this.rows.page(this.comparedUntil, until, this.after);
       this.postpone(await this.compare(page));
       this.after = page.next;
       if (!page.next) this.comparedUntil = until;
+      else if (isNear(page.next, until)) await this.rest(startedAt);
     } while (this.after && hasTime());
   }
 
@@ -62,13 +68,19 @@ export class Reconciliation {
   private async repeat(count: number): Promise<void> {
     const hasTime = this.budget();
     for (let repeated = 0; repeated < count && hasTime(); repeated++) {
+      const startedAt = performance.now();
       const [{ since, until, after }] = this.postponed as [Interval];
       const page = await this.rows.page(since, until, after);
       const open = await this.compare(page);
       this.postponed.shift();
       this.postpone(open);
       if (page.next) this.postponed.push({ since, until, after: page.next });
+      await this.rest(startedAt);
     }
+  }
+
+  private async rest(startedAt: number): Promise<void> {
+    await this.sleeper.rest(REST * (performance.now() - startedAt), () => this.isStopped);
   }
 
   private postpone(events: readonly EventKey[]): void {
@@ -87,4 +99,9 @@ export class Reconciliation {
     const end = performance.now() + BUDGET_MS;
     return () => !this.isStopped && performance.now() < end;
   }
+}
+
+/** Whoever is further behind than a process that starts has no time to rest. */
+function isNear({ createdAt }: EventPosition, until: Date): boolean {
+  return until.getTime() - Date.parse(createdAt) < LOOK_BACK_MS;
 }
