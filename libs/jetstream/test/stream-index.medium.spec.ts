@@ -9,7 +9,7 @@ const SINCE = new Date(0);
 describe.each([
   ['by direct gets', true],
   ['through a consumer', false],
-])('the index of a stream that is read %s', (_, allow_direct) => {
+])('the index of a stream that is read %s', (_way, allow_direct) => {
   let connection: JetStreamConnection;
   let index: StreamIndex;
   let subject: string;

@@ -138,21 +138,30 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
 
   /** Goes on where the search for events before these ended; only the whole stream tells that one is missing. */
   private async search(subject: string, events: readonly EventKey[]): Promise<StreamFindings | undefined> {
-    const [first, last] = [events[0]?.createdAt ?? '', events.at(-1)?.createdAt ?? ''];
-    const place = this.places.get(subject);
-    const isLater = place !== undefined && first >= place.after;
+    const position = this.positionBefore(subject, events);
     try {
-      const found = isLater ? await this.look(subject, events, place.position) : undefined;
+      const found = position && (await this.look(subject, events, position));
       const findings = found?.missing.length === 0 ? found : await this.look(subject, events);
-      if (!place || isLater) {
-        if (findings.position) this.places.set(subject, { after: last, position: findings.position });
-        else this.places.delete(subject);
-      }
+      this.note(subject, events, findings);
       return findings;
     } catch (error) {
       this.logger.warn({ err: error, subject }, 'the stream of a subject could not be read');
       return undefined;
     }
+  }
+
+  private positionBefore(subject: string, [first]: readonly EventKey[]): StreamPosition | undefined {
+    const place = this.places.get(subject);
+    return place && first && first.createdAt >= place.after ? place.position : undefined;
+  }
+
+  /** Events that are compared again, later than others after them, say nothing about how far the stream was read. */
+  private note(subject: string, events: readonly EventKey[], { position }: StreamFindings): void {
+    const [first, last] = [events[0], events.at(-1)];
+    const known = this.places.get(subject);
+    if (!first || !last || (known && first.createdAt < known.after)) return;
+    if (position) this.places.set(subject, { after: last.createdAt, position });
+    else this.places.delete(subject);
   }
 
   private look(subject: string, events: readonly EventKey[], from?: StreamPosition): Promise<StreamFindings> {

@@ -158,12 +158,7 @@ export class OutboxRelay
       while (!this.stopped) {
         if (isStale(batch)) batch = EMPTY;
         const isIdle = underway.count === 0 && batch.rows.length === 0;
-        // What comes after a small one is read once that is stored, and by the statement that marks it.
-        const isReadNow = batch.rows.length === 0 || batch.isOfBacklog || !isNothing(unmarked);
-        // Asked first: PostgreSQL works while the batch is encoded and sent.
-        const reading = isReadNow ? this.read(session, [...underway.rows, ...batch.rows], unmarked) : EMPTY;
-        underway.send(batch.rows);
-        batch = await reading;
+        batch = await this.turn(session, underway, batch, unmarked);
         // A small one waits, so that the next gathers more: a batch costs more than its messages.
         const isNextSent = batch.isOfBacklog && batch.rows.length > 0;
         unmarked = await this.land(underway, isNextSent ? MOST_UNDERWAY - 1 : 0);
@@ -181,6 +176,23 @@ export class OutboxRelay
       // Before the session is closed, and with it the lock.
       await underway.ended();
     }
+  }
+
+  /** Sends a batch and reads the next. */
+  private turn(
+    session: RelaySession,
+    underway: BatchesUnderway,
+    batch: Batch,
+    unmarked: BatchOutcome,
+  ): Promise<Batch> {
+    // What comes after a small one is read once that is stored, and by the statement that marks it.
+    const isReadNow = batch.rows.length === 0 || batch.isOfBacklog || !isNothing(unmarked);
+    // Asked first: PostgreSQL works while the batch is encoded and sent.
+    const reading = isReadNow
+      ? this.read(session, [...underway.rows, ...batch.rows], unmarked)
+      : Promise.resolve(EMPTY);
+    underway.send(batch.rows);
+    return reading;
   }
 
   private async land(underway: BatchesUnderway, most: number): Promise<BatchOutcome> {
