@@ -22,6 +22,7 @@ describe('a command that is called wrongly', () => {
   it.each([
     [['pause', 'ORDERS'], "missing required argument 'consumer'"],
     [['pause', 'ORDERS', 'x', '--for', '10'], '90s, 10min, 2h or 1d'],
+    [['pause', 'ORDERS', 'x', '--for', '99999999d'], 'no more than 3650d'],
     [['pause', 'ORDERS', 'x'], 'Give one of --for and --until'],
     [['dlq', 'ls', '--limit', 'many'], 'a whole number from 1 to 10000'],
     [['dlq', 'redrive', 'ORDERS:1', '--all'], 'Give one id, or --all'],

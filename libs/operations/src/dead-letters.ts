@@ -117,12 +117,14 @@ export class DeadLetters {
     const position = requireId(id);
     const manager = await this.js.jetstreamManager(false);
     const name = deadLetterStream(position.stream);
-    await requireStream(manager, name);
+    const { state } = await requireStream(manager, name);
     const stored = await manager.streams.getMessage(name, { seq: position.sequence });
     if (stored) return toStored(position, stored, stored.header, stored.time.getTime());
     throw new DeadLetterNotFoundError(
       `there is no dead letter ${id}`,
-      'It was redriven or discarded before, which the stream OPERATIONS shows; "dlq ls" lists what is left.',
+      position.sequence > state.last_seq
+        ? 'There never was one; "dlq ls" lists those there are.'
+        : 'It was redriven or discarded before, which the stream OPERATIONS shows; "dlq ls" lists what is left.',
     );
   }
 

@@ -82,6 +82,10 @@ describe('a redrive', () => {
     const id = await scene.failOnce();
     await scene.redrives.redrive(id, ME);
     await expect(scene.redrives.redrive(id, ME)).rejects.toThrow(DeadLetterNotFoundError);
+    const gone = expect.stringContaining('redriven or discarded before');
+    await expect(scene.letters.show(id)).rejects.toMatchObject({ nextStep: gone });
+    const neverThere = expect.stringContaining('There never was one');
+    await expect(scene.letters.show(`${id}9`)).rejects.toMatchObject({ nextStep: neverThere });
   });
 
   it('that fails again is another dead letter, which can be redriven again', async () => {
