@@ -25,6 +25,8 @@ export interface StreamSearch {
 /** How far a search has read. */
 export interface StreamPosition {
   readonly stream: string;
+  /** When the stream was created, which tells it from one that takes its place. */
+  readonly created: string;
   readonly nextSequence: number;
   /** Ids of messages before it that were not looked for. */
   readonly ahead: ReadonlySet<string>;
@@ -53,13 +55,12 @@ export class StreamIndex {
   async search({ subject, messageIds, since, limit, from }: StreamSearch): Promise<StreamFindings> {
     const manager = await this.connection.manager();
     const info = await manager.streams.info(await manager.streams.find(subject));
-    const stream = info.config.name;
-    const reading = new Reading(messageIds, from?.stream === stream ? from : undefined);
-    const range = { stream, subject, since, limit };
+    const reading = new Reading(messageIds, from && isWithin(from, info) ? from : undefined);
+    const range = { stream: info.config.name, subject, since, limit };
     const isComplete = (await canReadDirectly(manager, info))
       ? await readDirectly(manager, range, reading)
       : await this.readThroughConsumer(range, reading);
-    const position = reading.position(stream);
+    const position = reading.position(info);
     return {
       missing: reading.missing,
       isComplete,
@@ -136,10 +137,16 @@ class Reading {
     else if (this.hasFound) this.ahead.add(id);
   }
 
-  position(stream: string): StreamPosition | undefined {
+  position({ config, created }: StreamInfo): StreamPosition | undefined {
     if (this.next === undefined || this.ahead.size > MAX_AHEAD) return undefined;
-    return { stream, nextSequence: this.next, ahead: this.ahead };
+    return { stream: config.name, created, nextSequence: this.next, ahead: this.ahead };
   }
+}
+
+/** False for a stream that was lost since, or lost its end: what was read of it may be gone. */
+function isWithin(position: StreamPosition, { config, created, state }: StreamInfo): boolean {
+  const isSame = position.stream === config.name && position.created === created;
+  return isSame && position.nextSequence <= state.last_seq + 1;
 }
 
 async function canReadDirectly(manager: JetStreamManager, { config }: StreamInfo): Promise<boolean> {

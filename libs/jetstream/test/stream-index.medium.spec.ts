@@ -61,13 +61,18 @@ describe.each([
     expect(found.position?.nextSequence).toBe(position?.nextSequence);
   });
 
-  it('takes no position of another stream', async () => {
-    const { position } = await search([1_999]);
-    const elsewhere = {
-      nextSequence: position?.nextSequence ?? 0,
-      ahead: new Set<string>(),
-      stream: 'ELSEWHERE',
-    };
-    expect(await search([5], { from: elsewhere })).toMatchObject({ missing: [], isComplete: true });
+  it('takes no position of another stream, of one that was created anew, or of one that lost its end', async () => {
+    const { position } = await search([10]);
+    if (!position) throw new Error('there is no position');
+    const ahead = new Set([idOf(MESSAGES)]);
+    const others = [
+      { ...position, ahead, stream: 'ELSEWHERE' },
+      { ...position, ahead, created: new Date().toISOString() },
+      { ...position, ahead, nextSequence: MESSAGES + 2 },
+    ];
+    for (const from of others) {
+      expect(await search([5, MESSAGES], { from })).toMatchObject({ missing: [idOf(MESSAGES)] });
+    }
+    expect(await search([MESSAGES], { from: { ...position, ahead } })).toMatchObject({ missing: [] });
   });
 });
