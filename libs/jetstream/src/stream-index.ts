@@ -134,7 +134,8 @@ class Reading {
     this.next = sequence + 1;
     if (this.wanted.delete(id)) this.hasFound = true;
     // What lies before the first one is older than what is looked for now or later.
-    else if (this.hasFound) this.ahead.add(id);
+    // One more than a position takes tells that it is too much; the rest of a long stream must not fill the memory.
+    else if (this.hasFound && this.ahead.size <= MAX_AHEAD) this.ahead.add(id);
   }
 
   position({ config, created }: StreamInfo): StreamPosition | undefined {

@@ -61,6 +61,15 @@ describe.each([
     expect(found.position?.nextSequence).toBe(position?.nextSequence);
   });
 
+  it('gives no position beyond more messages than it remembers, and finds what it looks for', async () => {
+    const { position } = await search([10]);
+    if (!position) throw new Error('there is no position');
+    const ahead = new Set(Array.from({ length: 100_000 }, (_, at) => `other-${at}`));
+    const found = await search([2_400], { from: { ...position, ahead } });
+    expect(found).toMatchObject({ missing: [], isComplete: true });
+    expect(found.position).toBeUndefined();
+  });
+
   it('takes no position of another stream, of one that was created anew, or of one that lost its end', async () => {
     const { position } = await search([10]);
     if (!position) throw new Error('there is no position');
