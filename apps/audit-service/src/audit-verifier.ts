@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { AuditProblemDto, VerificationDto } from './audit.dto.js';
 import { ChainHeads, type ChainHead } from './chain-heads.js';
 import { HeadAnchors } from './head-anchors.js';
@@ -13,6 +13,8 @@ const MAX_PROBLEMS = 1_000;
 /** Reads the whole log again and compares it with its chain, its index and its signed heads. */
 @Injectable()
 export class AuditVerifier {
+  private readonly logger = new Logger(AuditVerifier.name);
+
   constructor(
     private readonly segments: SegmentsRepository,
     private readonly store: SegmentStore,
@@ -40,13 +42,25 @@ export class AuditVerifier {
     const log = new StreamLog(stream, anchors, (end) => this.heads.isSigned(end));
     for (;;) {
       const page = await this.segments.listOf(stream, log.lastNumber, PAGE);
-      for (const segment of page) log.check(segment, await this.store.read(segment.object));
+      for (const segment of page) log.add(segment, await this.examine(segment, log));
       if (page.length < PAGE) break;
     }
     log.close();
     return log;
   }
+
+  /** What is wrong shows again in a second reading; a store that lost sight of an object for a moment is no tampering. */
+  private async examine(segment: SignedSegment, log: StreamLog): Promise<Problem[]> {
+    const problems = log.examine(segment, await this.store.read(segment.object));
+    if (problems.length === 0) return problems;
+    const again = log.examine(segment, await this.store.read(segment.object));
+    if (again.length === 0)
+      this.logger.warn({ segment, problems }, 'a segment was whole only when it was read again');
+    return again;
+  }
 }
+
+type Problem = Omit<AuditProblemDto, 'stream'>;
 
 /** Follows the log of one stream from its first segment to its last. */
 class StreamLog {
@@ -65,18 +79,22 @@ class StreamLog {
     private readonly isSigned: (end: SignedEnd) => boolean,
   ) {}
 
-  check(segment: SignedSegment, content: Buffer | undefined): void {
-    this.findGap(segment);
-    if (content) {
-      const { firstRecord, records, chain } = segment;
-      const claim = { firstRecord, records, chain, previous: this.chain };
-      for (const { kind, record, detail } of checkSegment(content.toString(), claim)) {
-        this.report({ kind, detail, record, segment: segment.number });
-      }
-    } else {
-      const detail = `object ${segment.object} is missing or cannot be read`;
-      this.report({ kind: 'removed', detail, record: segment.firstRecord, segment: segment.number });
+  /** Compares a segment with what the index says of it; undefined content could not be read. */
+  examine(
+    { number, object, firstRecord, records, chain }: SignedSegment,
+    content: Buffer | undefined,
+  ): Problem[] {
+    if (!content) {
+      const detail = `object ${object} is missing or cannot be read`;
+      return [{ kind: 'removed', detail, record: firstRecord, segment: number }];
     }
+    const claim = { firstRecord, records, chain, previous: this.chain };
+    return checkSegment(content.toString(), claim).map((finding) => ({ ...finding, segment: number }));
+  }
+
+  add(segment: SignedSegment, problems: readonly Problem[]): void {
+    this.findGap(segment);
+    for (const problem of problems) this.report(problem);
     this.segments++;
     this.records += segment.records;
     this.recordsByIndex = segment.firstRecord + segment.records - 1;
@@ -130,7 +148,7 @@ class StreamLog {
     });
   }
 
-  private report(problem: Omit<AuditProblemDto, 'stream'>): void {
+  private report(problem: Problem): void {
     this.problems.push({ stream: this.stream, ...problem });
   }
 }

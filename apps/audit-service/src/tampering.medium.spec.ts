@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Objm } from '@nats-io/obj';
 import { OutageError } from '@slipstream/jetstream';
@@ -66,6 +66,15 @@ describe('an audit log that somebody changed', () => {
     const [bucket = '', ...name] = object.split('/');
     await (await new Objm(scene.connection.client).open(bucket)).delete(name.join('/'));
     expect(await scene.problems()).toMatchObject([{ kind: 'removed', segment: 2, record: 11 }]);
+  });
+
+  it.each([
+    ['finds nothing', undefined],
+    ['answers with a part', Buffer.from('{"number":1')],
+  ])('is told from a store that %s once', async (_, answer) => {
+    const read = jest.spyOn(scene.store, 'read').mockResolvedValueOnce(answer);
+    expect(await scene.problems()).toEqual([]);
+    read.mockRestore();
   });
 
   it('shows a segment that was taken out of the index', async () => {
