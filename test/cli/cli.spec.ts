@@ -218,7 +218,7 @@ describe('the command line', () => {
     expect(Date.parse(String(paused.data.pausedUntil))).toBeGreaterThan(Date.now());
     expect((await cli(['consumers', 'ORDERS'])).stdout).toContain(String(paused.data.pausedUntil));
     expect((await cli(['resume', 'ORDERS', 'payment-orders'])).stdout).toBe(
-      'payment-orders on ORDERS runs.\n',
+      'payment-orders on ORDERS is not paused; 0 messages wait.\n',
     );
     expect([unknown.code, unknown.stderr]).toEqual([4, expect.stringContaining('payment-orders')]);
   });

@@ -47,12 +47,27 @@ const line = withExtra(
 const body = withExtra(
   fc.record({
     customerId: orOdd(fc.stringMatching(/^[\w-]{1,64}$/)),
-    currency: orOdd(fc.constantFrom('EUR', 'JPY', 'eur')),
+    currency: orOdd(fc.constantFrom('EUR', 'JPY', 'XCG', 'eur', 'ABC')),
     lines: orOdd(fc.array(line, { minLength: 1, maxLength: 4 })),
   }),
 );
 
 describe('an order that is recognized', () => {
+  it.each([
+    ['EUR', true],
+    ['XCG', true],
+    ['ABC', false],
+    ['eur', false],
+  ])('in %s: %s', (currency, isKnown) => {
+    const order = {
+      customerId: 'cust-1',
+      currency,
+      lines: [{ sku: 'sku-1', quantity: 1, unitPriceMinor: 1 }],
+    };
+    expect(PlaceOrderDto.recognizes(order)).toBe(isKnown);
+    expect(isValid(order)).toBe(isKnown);
+  });
+
   it('is one that the decorators take, and what is not recognized they refuse', () => {
     let recognized = 0;
     fc.assert(

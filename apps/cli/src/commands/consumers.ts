@@ -67,7 +67,7 @@ function print(output: Output, consumer: ConsumerOverview): void {
     output.line(
       consumer.pausedUntil
         ? `${consumer.name} on ${consumer.stream} is paused until ${consumer.pausedUntil}; ${consumer.lag} messages wait.`
-        : `${consumer.name} on ${consumer.stream} runs.`,
+        : `${consumer.name} on ${consumer.stream} is not paused; ${consumer.lag} messages wait.`,
     ),
   );
 }
