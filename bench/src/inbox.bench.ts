@@ -209,7 +209,7 @@ function consumerOf(
 
   @Controller()
   class OrdersController {
-    @EventPattern(`${stream}.events`, { durable, concurrency: 3, batch: { size: BATCH, lingerMs: 5 } })
+    @EventPattern(`${stream}.events`, { durable, concurrency: 4, batch: { size: BATCH, lingerMs: 5 } })
     on(@Payload() orders: readonly Order[], @Ctx() context: JetStreamBatchContext): Promise<void> {
       return handle(orders, context);
     }

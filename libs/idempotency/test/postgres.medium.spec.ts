@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { uniqueName } from '@slipstream/testing';
 import type { PoolClient } from 'pg';
@@ -96,6 +96,47 @@ describe('inbox in PostgreSQL', () => {
         await send(tx, `DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$`);
     });
     expect({ processed, runs, effects: await effects() }).toEqual({ processed: true, runs: 3, effects: 1 });
+  });
+
+  /** How many transactions a process takes for a message. */
+  async function transactionsFor(
+    process: PostgresInbox,
+    told: Partial<MessageIdentity> = {},
+  ): Promise<number> {
+    const transaction = jest.spyOn(dataSource, 'transaction');
+    await process.once({ ...message(messageId), ...told }, effect);
+    const { length } = transaction.mock.calls;
+    transaction.mockRestore();
+    return length;
+  }
+
+  it('takes a second transaction for the first duplicate that nothing told of, and none for those that follow it', async () => {
+    expect(await transactionsFor(new PostgresInbox(dataSource))).toBe(1);
+    const process = new PostgresInbox(dataSource);
+    expect(await transactionsFor(process)).toBe(2);
+    expect(await transactionsFor(process)).toBe(1);
+    expect(await effects()).toBe(1);
+  });
+
+  it.each(['isRedelivered', 'isRedrive'])(
+    'takes one transaction for a duplicate that %s tells of',
+    async (sign) => {
+      await inbox.once(message(messageId), effect);
+      expect(await transactionsFor(new PostgresInbox(dataSource), { [sign]: true })).toBe(1);
+      expect(await effects()).toBe(1);
+    },
+  );
+
+  it('takes a key that an effect writes twice for a failure of the effect', async () => {
+    let runs = 0;
+    const process = new PostgresInbox(dataSource);
+    const failing = process.once(message(messageId), async (tx) => {
+      runs++;
+      await tx.query(`DO $$ BEGIN RAISE EXCEPTION 'taken' USING ERRCODE = '23505'; END $$`);
+    });
+    await expect(failing).rejects.toThrow('taken');
+    expect(runs).toBe(1);
+    expect(await process.once(message(messageId), effect)).toBe(true);
   });
 
   it('claims a batch in one statement and names the messages that are new', async () => {

@@ -22,18 +22,23 @@ const STORED = `SELECT o.message_id, 'duplicate' AS outcome, encode(o.fingerprin
 /** Reads what is stored of messages, in whichever partition. */
 export const storedQuery = STORED;
 
+export interface Claim {
+  readonly consumer: string;
+  readonly keys: readonly Key[];
+  /** When a key is there already: say so, or fail with a unique violation, which takes half as long if none is. */
+  readonly onDuplicate: 'tell' | 'fail';
+}
+
 /**
  * One statement that writes the keys which are new and says of the others what is stored. The keys are written in one
  * order everywhere, or two batches could deadlock. Whether older partitions must be searched, and how many are written
  * to, is known beforehand; the usual claim pays for neither.
  */
 export function claimQuery(
-  plan: ClaimPlan,
-  consumer: string,
-  keys: readonly Key[],
+  { from, until, instants, searchBefore }: ClaimPlan,
+  { consumer, keys, onDuplicate }: Claim,
   now: Date | undefined,
 ): { readonly text: string; readonly parameters: unknown[] } {
-  const { from, until, instants, searchBefore } = plan;
   const mustSearch = searchBefore !== -Infinity;
   const parameters: unknown[] = [
     consumer,
@@ -55,7 +60,7 @@ export function claimQuery(
       SELECT $1, k.id, t.at, k.fingerprint FROM ${INPUT}, ${times}
       WHERE ${PLANNED} ${mustSearch ? `AND ${isNew}` : ''}
       ORDER BY k.id, t.at
-      ON CONFLICT DO NOTHING
+      ${onDuplicate === 'tell' ? 'ON CONFLICT DO NOTHING' : ''}
       RETURNING message_id),
     ${outcome(instants?.length ?? 1)}
     UNION ALL

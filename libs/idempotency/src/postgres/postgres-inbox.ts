@@ -5,7 +5,8 @@ import { conflict, isConflict, keysOf, type Key } from '../fingerprint.js';
 import type { Inbox, MessageIdentity } from '../inbox.js';
 import { SILENT, type IdempotencyObserver } from '../observer.js';
 import { OVERLAP_MS, type ClaimPlan } from './claim-plan.js';
-import { claimQuery, storedQuery, type ClaimRow } from './claim-query.js';
+import { claimQuery, storedQuery, type Claim, type ClaimRow } from './claim-query.js';
+import { DuplicateForecast } from './duplicate-forecast.js';
 import { InboxPartitions, type InboxPartitionsOptions } from './inbox-partitions.js';
 
 export interface PostgresInboxOptions extends InboxPartitionsOptions {
@@ -16,6 +17,7 @@ const TRANSACTION_ATTEMPTS = 5;
 const PLAN_ATTEMPTS = 5;
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
+const UNIQUE_VIOLATION = '23505';
 /** Half of the overlap, so that the commit itself has time too. */
 const LONGEST_TRANSACTION_MS = OVERLAP_MS / 2;
 
@@ -27,6 +29,7 @@ export class PostgresInbox implements Inbox<EntityManager> {
   readonly guarantee = 'exactly-once';
   readonly partitions: InboxPartitions;
   private readonly observer: IdempotencyObserver;
+  private readonly forecast = new DuplicateForecast();
 
   constructor(
     private readonly dataSource: DataSource,
@@ -41,7 +44,10 @@ export class PostgresInbox implements Inbox<EntityManager> {
     return fresh.size > 0;
   }
 
-  /** Deadlocks and serialization failures are repeated at once; they are not the messages' fault. */
+  /**
+   * Deadlocks and serialization failures are repeated at once; they are not the messages' fault. So is a claim that met a
+   * duplicate it did not reckon with.
+   */
   async onceEach(
     messages: readonly MessageIdentity[],
     effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
@@ -50,12 +56,14 @@ export class PostgresInbox implements Inbox<EntityManager> {
     if (!first) return new Set();
     const keys = keysOf(messages, this.observer);
     for (let attempt = 1; ; attempt++) {
+      const onDuplicate = this.forecast.expects(messages) ? 'tell' : 'fail';
       try {
-        const fresh = await this.transact(first.consumer, keys, effect);
+        const fresh = await this.transact({ consumer: first.consumer, keys, onDuplicate }, effect);
         failpoint('inbox.committed');
         this.report(first.consumer, messages.length, fresh);
         return fresh;
       } catch (error) {
+        if (error instanceof UnforeseenDuplicate) this.forecast.met(first.consumer);
         if (attempt === TRANSACTION_ATTEMPTS || !isTransient(error)) throw error;
       }
     }
@@ -70,26 +78,31 @@ export class PostgresInbox implements Inbox<EntityManager> {
   async claim(tx: EntityManager, messages: readonly MessageIdentity[]): Promise<Set<string>> {
     const [first] = messages;
     if (!first) return new Set();
-    const fresh = await this.claimKeys(tx, first.consumer, keysOf(messages, this.observer));
+    // The caller's transaction must outlive a duplicate.
+    const claim: Claim = {
+      consumer: first.consumer,
+      keys: keysOf(messages, this.observer),
+      onDuplicate: 'tell',
+    };
+    const fresh = await this.claimKeys(tx, claim);
     this.report(first.consumer, messages.length, fresh);
     return fresh;
   }
 
   private async transact(
-    consumer: string,
-    keys: readonly Key[],
+    claim: Claim,
     effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
   ): Promise<ReadonlySet<string>> {
     return this.dataSource.transaction(async (tx) => {
       const startedAt = performance.now();
-      const fresh = await this.claimKeys(tx, consumer, keys);
+      const fresh = await this.claimKeys(tx, claim);
       failpoint('inbox.claimed');
       if (fresh.size > 0) await effect(tx, fresh);
       failpoint('inbox.before-commit');
       const tookMs = performance.now() - startedAt;
       if (tookMs > LONGEST_TRANSACTION_MS) {
         throw new TransactionTooLongError(
-          `the transaction of "${consumer}" took ${Math.round(tookMs / 1_000)} s and was rolled back`,
+          `the transaction of "${claim.consumer}" took ${Math.round(tookMs / 1_000)} s and was rolled back`,
         );
       }
       return fresh;
@@ -100,10 +113,11 @@ export class PostgresInbox implements Inbox<EntityManager> {
    * A claim that races another process waits until that one commits (duplicate) or rolls back (ours). A plan that the
    * database's clock contradicts writes nothing and is made anew.
    */
-  private async claimKeys(tx: EntityManager, consumer: string, keys: readonly Key[]): Promise<Set<string>> {
+  private async claimKeys(tx: EntityManager, claim: Claim): Promise<Set<string>> {
+    const { consumer, keys } = claim;
     let plan = await this.partitions.current(tx);
     for (let attempt = 1; ; attempt++) {
-      const rows = await this.writeKeys(tx, plan, consumer, keys);
+      const rows = await this.writeKeys(tx, plan, claim);
       if (!rows.some(({ outcome }) => outcome === 'unplanned')) {
         const fresh = await this.judge(tx, consumer, keys, rows);
         await this.refuseForgotten(tx, consumer, keys, fresh);
@@ -114,14 +128,16 @@ export class PostgresInbox implements Inbox<EntityManager> {
     }
   }
 
-  private writeKeys(
-    tx: EntityManager,
-    plan: ClaimPlan,
-    consumer: string,
-    keys: readonly Key[],
-  ): Promise<ClaimRow[]> {
-    const { text, parameters } = claimQuery(plan, consumer, keys, this.partitions.clock?.());
-    return tx.query(text, parameters);
+  private async writeKeys(tx: EntityManager, plan: ClaimPlan, claim: Claim): Promise<ClaimRow[]> {
+    const { text, parameters } = claimQuery(plan, claim, this.partitions.clock?.());
+    try {
+      return await tx.query(text, parameters);
+    } catch (error) {
+      // By its own class: a violation by the effect is the effect's.
+      throw hasCode(error, UNIQUE_VIOLATION)
+        ? new UnforeseenDuplicate(claim.consumer, { cause: error })
+        : error;
+    }
   }
 
   private async judge(
@@ -168,13 +184,21 @@ export class PostgresInbox implements Inbox<EntityManager> {
   }
 
   private report(consumer: string, messages: number, { size: fresh }: ReadonlySet<string>): void {
-    this.observer.claimed(consumer, { fresh, duplicates: messages - fresh });
+    const duplicates = messages - fresh;
+    if (duplicates > 0) this.forecast.met(consumer);
+    this.observer.claimed(consumer, { fresh, duplicates });
   }
 }
 
+class UnforeseenDuplicate extends Error {}
+
 function isTransient(error: unknown): boolean {
+  return error instanceof UnforeseenDuplicate || hasCode(error, SERIALIZATION_FAILURE, DEADLOCK_DETECTED);
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   // A statement that was sent past the data source, as the outbox sends its own, fails with the driver's error.
   const cause: unknown = error instanceof QueryFailedError ? error.driverError : error;
   const { code } = (cause ?? {}) as { code?: unknown };
-  return code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED;
+  return codes.some((one) => one === code);
 }

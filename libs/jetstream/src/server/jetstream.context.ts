@@ -70,6 +70,11 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.info.redrive !== undefined;
   }
 
+  /** True when the server has sent the message to this consumer before, whether or not it was handled then. */
+  get isRedelivered(): boolean {
+    return this.info.deliveryCount > 1;
+  }
+
   /** Messages of this consumer that were undelivered when this one was sent. */
   get pending(): number {
     return this.info.pending;

@@ -39,18 +39,23 @@ export function describeSettlement(scene: ModeScene): void {
   });
 
   it('tries again after an error until the handler succeeds', async () => {
-    const attempts: number[] = [];
+    const attempts: unknown[] = [];
     const { settled } = await scene.handle(
-      (_, context) => {
-        attempts.push(context.attempt);
-        if (context.attempt < 4) throw new Error('not yet');
+      (_, { attempt, isRedelivered }) => {
+        attempts.push([attempt, isRedelivered]);
+        if (attempt < 4) throw new Error('not yet');
       },
       { backoffMs: [10, 10, 10] },
     );
     await scene.publish(1);
     await waitFor('the settlement', () => settled.some(({ outcome }) => outcome === 'handled'));
     await scene.allAcked();
-    expect(attempts).toEqual([1, 2, 3, 4]);
+    expect(attempts).toEqual([
+      [1, false],
+      [2, true],
+      [3, true],
+      [4, true],
+    ]);
     expect(await scene.letters()).toEqual([]);
   });
 
