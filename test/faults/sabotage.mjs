@@ -17,7 +17,7 @@ const SABOTAGES = {
   'inbox-off': {
     file: 'libs/idempotency/src/postgres/postgres-inbox.js',
     code: `
-      PostgresInbox.prototype.claimKeys = async (tx, consumer, keys) => new Set(keys.map((key) => key.messageId));`,
+      PostgresInbox.prototype.claimKeys = async (tx, { keys }) => new Set(keys.map((key) => key.messageId));`,
   },
   // Reads only what lies behind the last row it saw: a row that was committed late is never published.
   'id-greater-than-last': {
