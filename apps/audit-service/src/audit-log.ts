@@ -1,8 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { failpoint } from '@slipstream/failpoints';
-import { PostgresInbox } from '@slipstream/idempotency';
+import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { OutageError } from '@slipstream/jetstream';
-import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js';
 import { ChainHeads, type AnchoredHead } from './chain-heads.js';
@@ -16,7 +16,6 @@ export class AuditLog implements OnApplicationBootstrap {
   private readonly logger = new Logger(AuditLog.name);
 
   constructor(
-    private readonly dataSource: DataSource,
     private readonly inbox: PostgresInbox,
     private readonly segments: SegmentsRepository,
     private readonly store: SegmentStore,
@@ -43,40 +42,45 @@ export class AuditLog implements OnApplicationBootstrap {
   async append(messages: readonly RecordedMessage[]): Promise<void> {
     const [first] = messages;
     if (!first) return;
-    const { stream, consumer } = first;
-    const end = await this.dataSource.transaction(async (tx) => {
-      const before = await need('the lock of the log', this.segments.lockEnd(tx, stream));
-      const head = await need('the stream of heads', this.heads.latest(stream));
-      if (isHeadDue(before, head)) throw new OutageError('the head of the segment before is under way');
-      const mustSign = this.agrees(before, head);
-      const fresh = await this.inbox.claim(
-        tx,
-        messages.map((message) => ({ consumer, messageId: placeOf(message) })),
-      );
+    let end = undefined as ChainEnd | undefined;
+    await this.inbox.onceEach(messages.map(identityOf), async (tx, fresh) => {
+      const missing = new Set(fresh);
       // Deleting as it goes keeps a message out that was delivered twice into one batch.
-      const kept = messages.filter((message) => fresh.delete(placeOf(message)));
-      if (kept.length === 0) return undefined;
-      const { lines, chain } = chainRecords(kept, before);
-      const content = Buffer.from(lines.join(''));
-      const number = before.segments + 1;
-      const after = { stream, segments: number, records: before.records + kept.length, chain };
-      const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
-      const object = await need('the object store', this.store.write(name, content));
-      failpoint('audit.stored');
-      await this.segments.add(tx, {
-        stream,
-        number,
-        object,
-        firstRecord: before.records + 1,
-        records: kept.length,
-        bytes: content.length,
-        chain,
-        signature: mustSign ? this.heads.sign(after) : '',
-      });
-      return mustSign ? after : undefined;
+      const kept = messages.filter((message) => missing.delete(placeOf(message)));
+      end = await this.record(tx, first.stream, kept);
     });
     failpoint('audit.committed');
     if (end) await this.publishHead(end);
+  }
+
+  /** @returns the end to publish, unless it must not be signed */
+  private async record(
+    tx: EntityManager,
+    stream: string,
+    messages: readonly RecordedMessage[],
+  ): Promise<ChainEnd | undefined> {
+    const before = await need('the lock of the log', this.segments.lockEnd(tx, stream));
+    const head = await need('the stream of heads', this.heads.latest(stream));
+    if (isHeadDue(before, head)) throw new OutageError('the head of the segment before is under way');
+    const mustSign = this.agrees(before, head);
+    const { lines, chain } = chainRecords(messages, before);
+    const content = Buffer.from(lines.join(''));
+    const number = before.segments + 1;
+    const after = { stream, segments: number, records: before.records + messages.length, chain };
+    const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
+    const object = await need('the object store', this.store.write(name, content));
+    failpoint('audit.stored');
+    await this.segments.add(tx, {
+      stream,
+      number,
+      object,
+      firstRecord: before.records + 1,
+      records: messages.length,
+      bytes: content.length,
+      chain,
+      signature: mustSign ? this.heads.sign(after) : '',
+    });
+    return mustSign ? after : undefined;
   }
 
   /**
@@ -122,6 +126,12 @@ async function need<T>(what: string, answer: Promise<T>): Promise<T> {
       cause,
     });
   }
+}
+
+/** Without its time: rather than miss a message that the inbox may have forgotten, the log holds it twice. */
+function identityOf(message: RecordedMessage): MessageIdentity {
+  const { consumer, isRedelivered } = message;
+  return { consumer, isRedelivered, messageId: placeOf(message) };
 }
 
 function chainRecords(messages: readonly RecordedMessage[], before: ChainEnd) {

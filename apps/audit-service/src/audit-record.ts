@@ -21,7 +21,15 @@ export interface AuditRecord {
 /** A delivery, as far as it is recorded. */
 export type RecordedMessage = Pick<
   JetStreamContext,
-  'stream' | 'consumer' | 'sequence' | 'subject' | 'timestamp' | 'messageId' | 'headers' | 'data'
+  | 'stream'
+  | 'consumer'
+  | 'sequence'
+  | 'subject'
+  | 'timestamp'
+  | 'messageId'
+  | 'isRedelivered'
+  | 'headers'
+  | 'data'
 >;
 
 export function toAuditRecord(message: RecordedMessage): AuditRecord {

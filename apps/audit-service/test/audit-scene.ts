@@ -68,7 +68,7 @@ export class AuditScene {
   }
 
   newLog(store: SegmentStore = this.store, heads = this.heads): AuditLog {
-    return new AuditLog(this.dataSource, new PostgresInbox(this.dataSource), this.segments, store, heads);
+    return new AuditLog(new PostgresInbox(this.dataSource), this.segments, store, heads);
   }
 
   /** Adds a segment without a signature and without its head, which was committed so long ago. */
@@ -95,6 +95,7 @@ export class AuditScene {
       subject: 'orders.created.v1',
       timestamp: new Date(1_700_000_000_000 + sequence),
       messageId: `m-${sequence}`,
+      isRedelivered: false,
       headers: undefined,
       data: Buffer.from(`{"n":${sequence}}`),
       ...overrides,

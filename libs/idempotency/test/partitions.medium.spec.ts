@@ -247,7 +247,7 @@ describe('the migration of the inbox into partitions', () => {
     const [{ count }] = await after.query('SELECT count(*)::int AS count FROM inbox');
     expect(count).toBe(1_000);
     const ids = Array.from({ length: 1_001 }, (_, index) => ({ consumer: 'c', messageId: `m${index + 1}` }));
-    expect(await inbox.claim(after.manager, ids)).toEqual(new Set(['m1001']));
+    expect(await inbox.onceEach(ids, async () => undefined)).toEqual(new Set(['m1001']));
     const inserted = await before.query(
       `INSERT INTO inbox (consumer, message_id) SELECT 'c', 'm' || n FROM generate_series(1, 1002) AS n
        ON CONFLICT DO NOTHING RETURNING message_id`,

@@ -69,26 +69,6 @@ export class PostgresInbox implements Inbox<EntityManager> {
     }
   }
 
-  /**
-   * Records in a transaction of the caller's that `consumer` deals with the messages, in one statement, and returns the
-   * ids that are new to it. Sound under READ COMMITTED, in transactions that end within half an hour.
-   * @throws MessageConflictError when one of the ids came before with another body
-   * @throws MessageTooOldError when one of them may have been forgotten
-   */
-  async claim(tx: EntityManager, messages: readonly MessageIdentity[]): Promise<Set<string>> {
-    const [first] = messages;
-    if (!first) return new Set();
-    // The caller's transaction must outlive a duplicate.
-    const claim: Claim = {
-      consumer: first.consumer,
-      keys: keysOf(messages, this.observer),
-      onDuplicate: 'tell',
-    };
-    const fresh = await this.claimKeys(tx, claim);
-    this.report(first.consumer, messages.length, fresh);
-    return fresh;
-  }
-
   private async transact(
     claim: Claim,
     effect: (tx: EntityManager, fresh: ReadonlySet<string>) => Promise<void>,
