@@ -114,9 +114,10 @@ export class PostgresInbox implements Inbox<EntityManager> {
       return await tx.query(text, parameters);
     } catch (error) {
       // By its own class: a violation by the effect is the effect's.
-      throw hasCode(error, UNIQUE_VIOLATION)
-        ? new UnforeseenDuplicate(claim.consumer, { cause: error })
-        : error;
+      if (!hasCode(error, UNIQUE_VIOLATION)) throw error;
+      throw new UnforeseenDuplicate(`"${claim.consumer}" has dealt with one of the messages`, {
+        cause: error,
+      });
     }
   }
 
