@@ -17,7 +17,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditScene } from '../test/audit-scene.js';
-import { bytesOf } from './audit-record.js';
+import { bytesOf, placeOf } from './audit-record.js';
 import { AuditVerifier } from './audit-verifier.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
@@ -166,6 +166,22 @@ describe('the audit log', () => {
       isGenuine: true,
       head: { records: 5, segments: 1 },
     });
+  });
+
+  it('takes messages that another process keeps for long for an outage, which is no fault of theirs', async () => {
+    const [message, impatient] = [scene.message(1), await scene.openImpatient()];
+    const other = scene.dataSource.createQueryRunner();
+    await other.startTransaction();
+    await other.query('INSERT INTO inbox (consumer, message_id) VALUES ($1, $2)', [
+      message.consumer,
+      placeOf(message),
+    ]);
+    const log = scene.newLog(scene.store, scene.heads, impatient);
+    await expect(log.append([message])).rejects.toThrow(OutageError);
+    await other.rollbackTransaction();
+    await log.append([message]);
+    expect(await scene.segments.listOf(scene.stream, 0, 10)).toMatchObject([{ records: 1 }]);
+    await Promise.all([other.release(), impatient.destroy()]);
   });
 
   it('tells a missing segment from a server that is away', async () => {

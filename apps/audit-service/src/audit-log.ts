@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { failpoint } from '@slipstream/failpoints';
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { OutageError } from '@slipstream/jetstream';
+import { isDatabaseUnavailable } from '@slipstream/postgres';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js';
@@ -43,14 +44,16 @@ export class AuditLog implements OnApplicationBootstrap {
     const [first] = messages;
     if (!first) return;
     let end = undefined as ChainEnd | undefined;
-    await this.inbox.onceEach(messages.map(identityOf), async (tx, fresh) => {
+    const recording = this.inbox.onceEach(messages.map(identityOf), async (tx, fresh) => {
       const missing = new Set(fresh);
       // Deleting as it goes keeps a message out that was delivered twice into one batch.
       const kept = messages.filter((message) => missing.delete(placeOf(message)));
       end = await this.record(tx, first.stream, kept);
     });
+    const recorded = await recording.catch(tellOutage);
     failpoint('audit.committed');
-    if (end) await this.publishHead(end);
+    // What another run recorded has its head from there.
+    if (recorded.size > 0 && end) await this.publishHead(end);
   }
 
   /** @returns the end to publish, unless it must not be signed */
@@ -116,6 +119,12 @@ export class AuditLog implements OnApplicationBootstrap {
 function isHeadDue(end: CurrentEnd, anchored: AnchoredHead | undefined): boolean {
   const told = anchored?.isGenuine ? anchored.head.segments : 0;
   return end.isRecent && end.signature === null && end.segments > told;
+}
+
+/** Keys that another process holds for long, among others: no message can be the cause of that. */
+function tellOutage(cause: unknown): never {
+  if (!isDatabaseUnavailable(cause)) throw cause;
+  throw new OutageError('the database is away or kept busy by another process', { cause });
 }
 
 async function need<T>(what: string, answer: Promise<T>): Promise<T> {

@@ -72,9 +72,17 @@ describe('an audit log that somebody changed', () => {
     ['finds nothing', undefined],
     ['answers with a part', Buffer.from('{"number":1')],
   ])('is told from a store that %s once', async (_, answer) => {
-    const read = jest.spyOn(scene.store, 'read').mockResolvedValueOnce(answer);
+    const { store, stream } = scene;
+    const answers = [answer];
+    const read = store.read.bind(store);
+    const spy = jest
+      .spyOn(store, 'read')
+      .mockImplementation(async (location) =>
+        location.includes(`/${stream}/`) && answers.length > 0 ? answers.pop() : read(location),
+      );
     expect(await scene.problems()).toEqual([]);
-    read.mockRestore();
+    expect(answers).toEqual([]);
+    spy.mockRestore();
   });
 
   it('shows a segment that was taken out of the index', async () => {

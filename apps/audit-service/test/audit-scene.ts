@@ -52,6 +52,12 @@ export class AuditScene {
     this.stream = uniqueName('A').toUpperCase();
   }
 
+  /** Connections that give a lock up after 100 ms. */
+  openImpatient(): Promise<DataSource> {
+    const extra = { options: '-c lock_timeout=100' };
+    return new DataSource({ type: 'postgres', url: this.database.url, extra }).initialize();
+  }
+
   /** After all tests. */
   async close(): Promise<void> {
     await this.dataSource.destroy();
@@ -67,8 +73,8 @@ export class AuditScene {
     return ChainHeads.open(this.connection, publisher, { key, replicas: 1 });
   }
 
-  newLog(store: SegmentStore = this.store, heads = this.heads): AuditLog {
-    return new AuditLog(new PostgresInbox(this.dataSource), this.segments, store, heads);
+  newLog(store: SegmentStore = this.store, heads = this.heads, dataSource = this.dataSource): AuditLog {
+    return new AuditLog(new PostgresInbox(dataSource), this.segments, store, heads);
   }
 
   /** Adds a segment without a signature and without its head, which was committed so long ago. */

@@ -28,11 +28,12 @@ describe('inbox in PostgreSQL', () => {
   beforeAll(async () => {
     database = await createInboxDatabase();
     ({ dataSource } = database);
-    inbox = new PostgresInbox(dataSource);
   });
 
   beforeEach(() => {
     messageId = uniqueName('m');
+    // One that has met no duplicate yet.
+    inbox = new PostgresInbox(dataSource);
   });
 
   afterAll(async () => {

@@ -70,7 +70,10 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.info.redrive !== undefined;
   }
 
-  /** True when the server has sent the message to this consumer before, whether or not it was handled then. */
+  /**
+   * True when this is not the consumer's first delivery of the message, whether or not it was handled before. Of one that is
+   * redriven, or met again by a consumer that was created anew, it is the first.
+   */
   get isRedelivered(): boolean {
     return this.info.deliveryCount > 1;
   }
