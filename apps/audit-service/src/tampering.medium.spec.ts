@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Objm } from '@nats-io/obj';
 import { OutageError } from '@slipstream/jetstream';
@@ -20,6 +20,8 @@ describe('an audit log that somebody changed', () => {
     await log.append(scene.messages(11, 20));
     await log.append(scene.messages(21, 30));
   });
+
+  afterEach(() => void jest.restoreAllMocks());
 
   afterAll(() => scene.close());
 
@@ -75,14 +77,13 @@ describe('an audit log that somebody changed', () => {
     const { store, stream } = scene;
     const answers = [answer];
     const read = store.read.bind(store);
-    const spy = jest
+    jest
       .spyOn(store, 'read')
       .mockImplementation(async (location) =>
         location.includes(`/${stream}/`) && answers.length > 0 ? answers.pop() : read(location),
       );
     expect(await scene.problems()).toEqual([]);
     expect(answers).toEqual([]);
-    spy.mockRestore();
   });
 
   it('shows a segment that was taken out of the index', async () => {

@@ -4,8 +4,8 @@ import type { JetStreamContext } from '@slipstream/jetstream';
  * A message as its consumer identifies it. Two deliveries are the same message when consumer and message id agree. With
  * subject and data, which a `JetStreamContext` has, an id that comes again with another body is told from a duplicate; with
  * the time at which it was stored, a message that may be forgotten from a new one. What an operator redrives is wanted,
- * however old it is. Repositories may look
- * for one that was sent before in another way than for one that is likely to be new.
+ * however old it is. A repository may look for a message that was sent before in another way than for one that is likely
+ * to be new.
  */
 export type MessageIdentity = Pick<JetStreamContext, 'consumer' | 'messageId'> &
   Partial<Pick<JetStreamContext, 'subject' | 'data' | 'timestamp' | 'isRedrive' | 'isRedelivered'>>;

@@ -30,9 +30,9 @@ export interface Claim {
 }
 
 /**
- * One statement that writes the keys which are new and says of the others what is stored, or fails. The keys are written in one
- * order everywhere, or two batches could deadlock. Whether older partitions must be searched, and how many are written
- * to, is known beforehand; the usual claim pays for neither.
+ * One statement that writes the keys which are new and says of the others what is stored, or fails. The keys are written
+ * in one order everywhere, or two batches could deadlock. Whether older partitions must be searched, and how many are
+ * written to, is known beforehand; the usual claim pays for neither.
  */
 export function claimQuery(
   { from, until, instants, searchBefore }: ClaimPlan,
