@@ -71,12 +71,12 @@ describe('the relay, batch by batch,', () => {
       if (batch === 0) await gate;
       return receipt;
     });
-    await appendAll(Array.from({ length: 2_200 }, (_, index) => `a${index}-0`));
+    await appendAll(Array.from({ length: 4_400 }, (_, index) => `a${index}-0`));
     scene.startRelay({ publisher });
-    await waitFor('the second batch', async () => (await scene.stored()).length === 1_000);
+    await waitFor('the second batch', async () => (await scene.stored()).length === 2_000);
     open();
     await waitFor('all marks', isEmpty);
-    expect(await scene.stored()).toHaveLength(2_200);
+    expect(await scene.stored()).toHaveLength(4_400);
     expect(publisher.mostUnderway).toBe(2);
   });
 
@@ -122,7 +122,7 @@ describe('the relay, batch by batch,', () => {
         return publisher.publishBatch(messages);
       },
     };
-    const first = Array.from({ length: 1_000 }, (_, index) => `a${index}-0`);
+    const first = Array.from({ length: 2_000 }, (_, index) => `a${index}-0`);
     await appendAll([...first, 'a3-1']);
     scene.startRelay({ publisher: spied });
     await waitFor('all marks', isEmpty);
@@ -133,16 +133,16 @@ describe('the relay, batch by batch,', () => {
     let isBroken = true;
     const publisher: OutboxPublisher = {
       publishBatch: (messages) =>
-        isBroken && messages.some(({ messageId }) => messageId === 'a700-0')
+        isBroken && messages.some(({ messageId }) => messageId === 'a1400-0')
           ? Promise.reject(new Error('a defect'))
           : scene.publisher.publishBatch(messages),
     };
-    await appendAll(Array.from({ length: 800 }, (_, index) => `a${index}-0`));
+    await appendAll(Array.from({ length: 1_600 }, (_, index) => `a${index}-0`));
     scene.startRelay({ publisher });
-    await waitFor('the marks of the first batch', async () => (await scene.pending()) === 300, 10_000);
+    await waitFor('the marks of the first batch', async () => (await scene.pending()) === 600, 10_000);
     isBroken = false;
     await waitFor('all marks', isEmpty);
-    expect(await scene.stored()).toHaveLength(800);
+    expect(await scene.stored()).toHaveLength(1_600);
   });
 
   it('asks for nothing while a small batch is underway, and marks it as it reads on', async () => {
