@@ -2,7 +2,7 @@ import { failpoint } from '@slipstream/failpoints';
 import type { OutgoingMessage } from '@slipstream/jetstream';
 import type { PoolClient } from 'pg';
 import type { DataSource, EntityManager } from 'typeorm';
-import { createTraced } from './creation-trace.js';
+import { tracedHeaders } from './creation-trace.js';
 
 /** An event to publish after the transaction that caused it. */
 export interface OutboxMessage extends Required<
@@ -51,7 +51,7 @@ export class Outbox {
     await client.query({
       name: `outbox_append_${beside?.name ?? 'alone'}`,
       text: `WITH ${beside ? `${beside.terms},` : ''} ${APPEND}`,
-      values: [...columnsOf(messages.map(createTraced)), ...(beside?.values ?? [])],
+      values: [...columnsOf(messages), ...(beside?.values ?? [])],
     });
     failpoint('outbox.appended');
     this.appended += messages.length;
@@ -92,7 +92,7 @@ const APPEND = `
  * their characters for what to escape, and send bodies as hexadecimal digits.
  */
 function columnsOf(messages: readonly OutboxMessage[]): unknown[] {
-  const parts = messages.map(({ headers, data }) => [Buffer.from(JSON.stringify(headers)), data] as const);
+  const parts = messages.map((message) => [Buffer.from(tracedHeaders(message)), message.data] as const);
   let end = 1;
   const starts = parts.map(([head, body]) => {
     const start = end;

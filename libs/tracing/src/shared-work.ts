@@ -33,9 +33,15 @@ class SharedWork {
 
   find(key: string): Context | undefined {
     // Most shared work, such as that of an audit log, is never asked.
-    this.byKey ??= new Map(this.members.flatMap((member) => member.keys.map((known) => [known, member])));
+    this.byKey ??= indexOf(this.members);
     return this.byKey.get(key)?.context;
   }
+}
+
+function indexOf(members: readonly Member[]): Map<string, Member> {
+  const byKey = new Map<string, Member>();
+  for (const member of members) for (const key of member.keys) byKey.set(key, member);
+  return byKey;
 }
 
 /**

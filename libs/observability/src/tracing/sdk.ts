@@ -20,6 +20,7 @@ const MOST_LINKS = 1_000;
 
 /** Of the 14 that are random as many as a number holds exactly. */
 const RANDOM_DIGITS = 13;
+const TRACE_ID_DIGITS = 32;
 /** Headers of the propagators `tracecontext` and `baggage`. */
 const W3C: readonly string[] = ['traceparent', 'tracestate', 'baggage'];
 
@@ -56,23 +57,26 @@ function createRootSampler(name: string, { OTEL_TRACES_SAMPLER_ARG }: TracingEnv
   return new RandomBitsSampler(Number(OTEL_TRACES_SAMPLER_ARG?.trim() || 1));
 }
 
+const RECORD: SamplingResult = { decision: SamplingDecision.RECORD_AND_SAMPLED };
+const DO_NOT_RECORD: SamplingResult = { decision: SamplingDecision.NOT_RECORD };
+
 /**
  * Records a share of traces by the random bits at the end of their ids, as W3C Trace Context (level 2) lays them out and
  * OpenTelemetry compares them: the same traces everywhere, and the more of them the larger the share. The SDK's own
  * sampler looks at all digits twice, for each request.
  */
 class RandomBitsSampler implements Sampler {
-  private readonly least: number;
+  /** Digits of one length compare as their numbers do, and need not be made one. */
+  private readonly least: string;
 
   constructor(private readonly share: number) {
-    this.least = (1 - share) * 16 ** RANDOM_DIGITS;
+    const least = Math.ceil((1 - share) * 16 ** RANDOM_DIGITS);
+    // A share of nothing: beyond all digits.
+    this.least = least === 16 ** RANDOM_DIGITS ? 'g' : least.toString(16).padStart(RANDOM_DIGITS, '0');
   }
 
   shouldSample(_parent: unknown, traceId: string): SamplingResult {
-    const random = Number.parseInt(traceId.slice(-RANDOM_DIGITS), 16);
-    return {
-      decision: random >= this.least ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
-    };
+    return traceId.slice(TRACE_ID_DIGITS - RANDOM_DIGITS) >= this.least ? RECORD : DO_NOT_RECORD;
   }
 
   toString(): string {
