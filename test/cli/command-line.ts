@@ -55,10 +55,11 @@ export class CommandLine {
     await buildApps(['cli']);
     const directory = mkdtempSync(join(tmpdir(), 'slipstream-cli-'));
     guard.removeAtExit(directory);
-    const ports = await claimFreePorts(1);
+    const ports = await claimFreePorts(2);
     const server = await startNatsServer({
       binary,
       port: ports[0]?.port ?? 0,
+      monitorPort: ports[1]?.port ?? 0,
       storeDir: join(directory, 'jetstream'),
       logFile: join(directory, 'nats.log'),
     });
@@ -67,6 +68,11 @@ export class CommandLine {
 
   get natsUrl(): string {
     return this.server.url;
+  }
+
+  /** Its HTTP monitoring. */
+  get monitorUrl(): string {
+    return `http://127.0.0.1:${this.ports[1]?.port}`;
   }
 
   /** Runs a command as a child, without a terminal. */

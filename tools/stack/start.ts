@@ -122,9 +122,14 @@ function reachedBy(stack: Stack, options: StartOptions, ports: StackPorts): stri
   if (isUsual && !options.secure) return [];
   const variables = {
     ORDER_SERVICE_URL: stack.urls['order-service'] ?? '',
+    PAYMENT_SERVICE_URL: stack.urls['payment-service'] ?? '',
+    INVENTORY_SERVICE_URL: stack.urls['inventory-service'] ?? '',
     AUDIT_SERVICE_URL: stack.urls['audit-service'] ?? '',
     // Where the user's own servers are, the user knows; their URLs may hold what lets one in.
-    ...(!options.natsUrl && { NATS_URL: stack.natsUrl }),
+    ...(!options.natsUrl && {
+      NATS_URL: stack.natsUrl,
+      NATS_MONITOR_URL: `http://127.0.0.1:${ports['nats-monitor']}`,
+    }),
     ...(!options.databaseUrl && { DATABASE_URL: stack.databaseUrl }),
     ...(options.secure && credentialEnvironment(credentialsDir(dataDirOf(options)), 'operator')),
   };

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { readEnvironment } from '@slipstream/bootstrap';
-import { NotFoundError } from '@slipstream/operations';
+import { NotFoundError, type SystemFacts } from '@slipstream/operations';
 import { dataSourceOptions } from '@slipstream/postgres';
 import { databaseEnvironment } from '@slipstream/service';
 import { DataSource } from 'typeorm';
@@ -40,6 +40,28 @@ export async function withDatabaseOf<T>(
     return await work(dataSource);
   } finally {
     await dataSource.destroy();
+  }
+}
+
+/** What the database says of itself; it is asked for nothing of a service. */
+export async function askDatabase(): Promise<SystemFacts['database']> {
+  if (!process.env['DATABASE_URL']) return 'unnamed';
+  const { DATABASE_URL: url } = readEnvironment(databaseEnvironment, process.env);
+  Logger.overrideLogger(false);
+  try {
+    const dataSource = await open(dataSourceOptions({ url, schema: 'public', migrations: [], poolSize: 1 }));
+    try {
+      const [facts] = await dataSource.query(
+        `SELECT current_setting('server_version_num')::int AS "versionNumber", current_setting('fsync') AS fsync,
+           current_setting('synchronous_commit') AS "synchronousCommit"`,
+      );
+      return facts;
+    } finally {
+      await dataSource.destroy();
+    }
+  } catch (error) {
+    if (error instanceof DatabaseUnreachableError) return 'unreachable';
+    throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { JetStreamManager } from '@nats-io/jetstream';
 import { readEnvironment, type Environment } from '@slipstream/bootstrap';
 import { streams } from '@slipstream/contracts';
 import {
@@ -61,6 +62,12 @@ export function declareSystem(
     environment: variables,
     now,
   });
+}
+
+/** The declaration in the terms of the server at hand. */
+export async function declareFor(manager: JetStreamManager): Promise<TopologyDeclaration> {
+  const { api } = await manager.getAccountInfo();
+  return declareSystem(api.level ?? 0);
 }
 
 /** What each role may do on the server: the services, the job that runs `streams apply`, and operators. */

@@ -3,6 +3,7 @@ import { addAuditCommands } from './commands/audit.js';
 import { addConsumerCommands } from './commands/consumers.js';
 import { addDeadLetterCommands } from './commands/dead-letters.js';
 import { addDescribeCommand } from './commands/describe.js';
+import { addDoctorCommand } from './commands/doctor.js';
 import { addInboxCommands } from './commands/inbox.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addOutboxCommands } from './commands/outbox.js';
@@ -41,6 +42,7 @@ export function createProgram(onEnd: (code: ExitCode) => void): Command {
   addStreamCommands(program, run);
   addConsumerCommands(program, run);
   addDescribeCommand(program, run);
+  addDoctorCommand(program, run);
   addPermissionsCommand(program, run);
   addDeadLetterCommands(program, run);
   addReplayCommand(program, run);

@@ -16,6 +16,8 @@ export {
 } from './consumer-review.js';
 export { Replays, type ReplayCount, type ReplayRequest, type ReplayResult } from './replays.js';
 export { AuditReview, type AuditProblem, type AuditServices, type ReplayDifference } from './audit-review.js';
+export { diagnose, type CheckName, type Finding, type Verdict } from './diagnosis.js';
+export { askMonitor, askServer, askServices, type DatabaseFacts, type SystemFacts } from './system-facts.js';
 export { OrderLives, type LifeOptions } from './order-lives.js';
 export type { LifeDelivery, LifeMessage, LifeOrder, OrderLife, Reader } from './order-life.js';
 export type { Operator } from './operations-record.js';

@@ -95,10 +95,9 @@ async function withDeclaration<T>(
   work: (manager: JetStreamManager, declaration: TopologyDeclaration) => Promise<T>,
 ): Promise<T> {
   // Services bring their databases' and frameworks' code along, which other commands need not wait for.
-  const { declareSystem } = await import('../declared.js');
+  const { declareFor } = await import('../declared.js');
   return session.withServer(async (nc) => {
     const manager = await jetstreamManager(nc, { checkAPI: false });
-    const { api } = await manager.getAccountInfo();
-    return work(manager, declareSystem(api.level ?? 0));
+    return work(manager, await declareFor(manager));
   });
 }

@@ -1,0 +1,123 @@
+import { jetstreamManager, type ConsumerInfo, type StreamInfo } from '@nats-io/jetstream';
+import { nanos, type NatsConnection } from '@nats-io/transport-node';
+import type { TopologyChange } from '@slipstream/jetstream';
+import { readMetrics, type Sample } from './metrics-text.js';
+import { collect } from './server-state.js';
+
+const ANSWER_TIMEOUT_MS = 5_000;
+const NANOS_PER_MS = nanos(1);
+
+/** A stream, as far as it decides what survives. */
+export interface StreamFacts {
+  readonly name: string;
+  readonly replicas: number;
+  /** Names of replicas that are offline or behind. */
+  readonly lacking: readonly string[];
+  readonly duplicateWindowMs: number;
+}
+
+export interface ConsumerFacts {
+  readonly stream: string;
+  readonly name: string;
+  readonly ackWaitMs: number;
+}
+
+/** When the server writes what it acknowledged to the disk. */
+export interface SyncFacts {
+  readonly isAlways: boolean;
+  readonly intervalMs: number;
+}
+
+/** What a service says of itself at `/metrics`; undefined samples: it did not answer. */
+export interface ServiceFacts {
+  readonly url: string;
+  readonly samples: readonly Sample[] | undefined;
+}
+
+/** What a database says of itself. */
+export interface DatabaseFacts {
+  /** As `server_version_num`, such as 180004. */
+  readonly versionNumber: number;
+  readonly fsync: string;
+  readonly synchronousCommit: string;
+}
+
+/** All that a diagnosis rests on. */
+export interface SystemFacts {
+  readonly serverVersion: string;
+  readonly streams: readonly StreamFacts[];
+  readonly consumers: readonly ConsumerFacts[];
+  /** Where the server's monitoring was asked, and what it said; undefined when it did not answer. */
+  readonly monitor: { readonly url: string; readonly sync: SyncFacts | undefined };
+  readonly services: readonly ServiceFacts[];
+  readonly database: DatabaseFacts | 'unnamed' | 'unreachable';
+  /** What differs from the declaration. */
+  readonly drift: readonly TopologyChange[];
+}
+
+/** Asks the server for its streams and consumers. */
+export async function askServer(
+  nc: NatsConnection,
+): Promise<Pick<SystemFacts, 'serverVersion' | 'streams' | 'consumers'>> {
+  const manager = await jetstreamManager(nc, { checkAPI: false });
+  const streams = await collect(manager.streams.list());
+  const consumers = await Promise.all(
+    streams.map(({ config }) => collect(manager.consumers.list(config.name))),
+  );
+  return {
+    serverVersion: nc.info?.version ?? '',
+    streams: streams.map(toStream),
+    consumers: consumers.flat().map(toConsumer),
+  };
+}
+
+/** Asks the HTTP monitoring of one NATS server (`/jsz`), which alone knows when it syncs. */
+export async function askMonitor(url: string): Promise<SystemFacts['monitor']> {
+  const text = await textAt(new URL('/jsz?config=true', url));
+  return { url, sync: text === undefined ? undefined : readSync(text) };
+}
+
+/** @returns undefined for what is no answer of a NATS server */
+function readSync(text: string): SyncFacts | undefined {
+  try {
+    const { config } = JSON.parse(text) as { config?: { sync_interval?: number; sync_always?: boolean } };
+    if (config?.sync_interval === undefined) return undefined;
+    return { isAlways: config.sync_always === true, intervalMs: config.sync_interval / NANOS_PER_MS };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks services for what they have measured. */
+export function askServices(urls: readonly string[]): Promise<ServiceFacts[]> {
+  return Promise.all(
+    urls.map(async (url) => {
+      const text = await textAt(new URL('/metrics', url));
+      return { url, samples: text === undefined ? undefined : readMetrics(text) };
+    }),
+  );
+}
+
+/** @returns undefined when nobody answers there, or not with success */
+async function textAt(url: URL): Promise<string | undefined> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    return answer.ok ? await answer.text() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function toStream({ config, cluster }: StreamInfo): StreamFacts {
+  const lacking = (cluster?.replicas ?? []).filter(({ current, offline }) => offline || !current);
+  return {
+    name: config.name,
+    replicas: config.num_replicas,
+    lacking: lacking.map(({ name }) => name),
+    duplicateWindowMs: config.duplicate_window / NANOS_PER_MS,
+  };
+}
+
+function toConsumer({ stream_name, name, config }: ConsumerInfo): ConsumerFacts {
+  return { stream: stream_name, name, ackWaitMs: (config.ack_wait ?? 0) / NANOS_PER_MS };
+}
