@@ -6,7 +6,7 @@ import type { ConsumerLiveness } from '../observer.js';
 import type { DeliveryProcessor } from './delivery-processor.js';
 import { parseDeliveryInfo } from './delivery-info.js';
 import type { DeliverySource, SourceListener } from './delivery-source.js';
-import { HeldDeliveries, type Delivery } from './held-deliveries.js';
+import { extensionIntervalMs, HeldDeliveries, type Delivery } from './held-deliveries.js';
 import { keepTrying } from './keep-trying.js';
 import type { LocatedConsumer } from '../topology/topology.js';
 import type { OwnLiveness } from './progress-watch.js';
@@ -62,7 +62,7 @@ export class ConsumerLoop {
     this.schedule();
     this.timers = [
       setInterval(() => this.watch(), WATCH_INTERVAL_MS),
-      setInterval(() => this.extendHeld(), this.plan.options.ackWaitMs / 3),
+      setInterval(() => this.extendHeld(), extensionIntervalMs(this.plan.options.ackWaitMs)),
     ];
   }
 
@@ -247,7 +247,7 @@ export class ConsumerLoop {
   }
 
   private extendHeld(): void {
-    for (const delivery of this.held.olderThan(this.plan.options.ackWaitMs / 3)) {
+    for (const delivery of this.held.olderThan(extensionIntervalMs(this.plan.options.ackWaitMs))) {
       this.attempt(() => this.processor.extend(delivery));
     }
   }

@@ -4,6 +4,14 @@ import type { DeliveryInfo } from './delivery-info.js';
 /** Bytes held beyond which nothing more is asked for, whatever the window allows. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
+/**
+ * How often the ack wait of what is held is extended. A delivery just younger than a quarter of it is extended with the
+ * next round, at half of it, and outlives a process that hangs for nearly as long as the other half.
+ */
+export function extensionIntervalMs(ackWaitMs: number): number {
+  return ackWaitMs / 4;
+}
+
 export interface Delivery {
   readonly message: Msg;
   readonly info: DeliveryInfo;

@@ -31,17 +31,19 @@ export function describeContinuity(scene: ModeScene): void {
     await waitFor('every message', () => new Set(seen).size === bodies.length);
   });
 
-  it('keeps what it holds, running or waiting, for longer than the ack wait', async () => {
+  it('keeps what it holds, running or waiting, for longer than the ack wait, although the process hangs meanwhile', async () => {
     const attempts: number[] = [];
     const { settled } = await scene.handle(
       async (_, context) => {
         attempts.push(context.attempt);
         // Work that is shorter than the ack wait once, and longer twice.
-        await new Promise((resolve) => setTimeout(resolve, 1_300));
+        await new Promise((resolve) => setTimeout(resolve, 1_900));
       },
-      { ackWaitMs: 2_000, timeoutMs: 1_999, concurrency: 1 },
+      { ackWaitMs: 3_000, timeoutMs: 2_999, concurrency: 1 },
     );
     await scene.publish(1, 2);
+    await waitFor('the second start', () => attempts.length === 2);
+    hang(1_200);
     await waitFor('both ends', () => settled.length === 2);
     await scene.allAcked();
     expect(attempts).toEqual([1, 1]);
@@ -79,4 +81,9 @@ export function describeContinuity(scene: ModeScene): void {
     subscription.unsubscribe();
     expect(states).toEqual(['listening', 'closed']);
   });
+}
+
+/** As a collection of garbage or a machine that is taken away does. */
+function hang(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
