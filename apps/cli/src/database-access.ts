@@ -45,7 +45,7 @@ export async function withDatabaseOf<T>(
 
 /** What the database says of itself; it is asked for nothing of a service. */
 export async function askDatabase(): Promise<SystemFacts['database']> {
-  if (!process.env['DATABASE_URL']) return 'unnamed';
+  if (!process.env['DATABASE_URL']?.trim() && !process.env['DATABASE_URL_FILE']) return 'unnamed';
   const { DATABASE_URL: url } = readEnvironment(databaseEnvironment, process.env);
   Logger.overrideLogger(false);
   try {

@@ -26,8 +26,8 @@ describe('metrics as text', () => {
     expect(quantileOf(share, histogram(['1', 4], ['2', 6], ['4', 10], ['+Inf', 10]))).toBeCloseTo(value);
   });
 
-  it('have the highest finite bound where values lie beyond it, and no quantile without values', () => {
-    expect(quantileOf(0.99, histogram(['1', 1], ['+Inf', 10]))).toBe(1);
+  it('have no finite quantile where values lie beyond all bounds, and none without values', () => {
+    expect(quantileOf(0.99, histogram(['1', 1], ['+Inf', 10]))).toBe(Infinity);
     expect(quantileOf(0.99, histogram(['1', 0], ['+Inf', 0]))).toBeUndefined();
     expect(quantileOf(0.99, [])).toBeUndefined();
   });

@@ -19,8 +19,8 @@ export function readMetrics(text: string): Sample[] {
 }
 
 /**
- * A quantile of a histogram, in its unit, estimated as Prometheus does: evenly spread within a bucket; the highest finite
- * bound for what lies beyond it.
+ * A quantile of a histogram, in its unit, estimated as Prometheus does: evenly spread within a bucket. Infinity for what lies
+ * beyond the highest finite bound.
  * @param buckets samples of `…_bucket`; those of several processes add up
  * @returns undefined when nothing was observed
  */
@@ -36,7 +36,7 @@ export function quantileOf(share: number, buckets: readonly Sample[]): number | 
   let [below, before] = [0, 0];
   for (const [bound, count] of sorted) {
     if (count >= rank) {
-      return bound === Infinity ? below : below + ((bound - below) * (rank - before)) / (count - before);
+      return bound === Infinity ? Infinity : below + ((bound - below) * (rank - before)) / (count - before);
     }
     [below, before] = [bound, count];
   }

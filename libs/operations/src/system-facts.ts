@@ -6,12 +6,14 @@ import { collect } from './server-state.js';
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const NANOS_PER_MS = nanos(1);
+/** Operations that a replica may be behind: while messages come, one or the other always is. */
+const MOST_LAG = 1_000;
 
 /** A stream, as far as it decides what survives. */
 export interface StreamFacts {
   readonly name: string;
   readonly replicas: number;
-  /** Names of replicas that are offline or behind. */
+  /** Names of replicas that are offline or far behind. */
   readonly lacking: readonly string[];
   readonly duplicateWindowMs: number;
 }
@@ -28,8 +30,9 @@ export interface SyncFacts {
   readonly intervalMs: number;
 }
 
-/** What a service says of itself at `/metrics`; undefined samples: it did not answer. */
+/** What a service says of itself; undefined samples: it did not answer. */
 export interface ServiceFacts {
+  /** Where it was asked. */
   readonly url: string;
   readonly samples: readonly Sample[] | undefined;
 }
@@ -51,8 +54,8 @@ export interface SystemFacts {
   readonly monitor: { readonly url: string; readonly sync: SyncFacts | undefined };
   readonly services: readonly ServiceFacts[];
   readonly database: DatabaseFacts | 'unnamed' | 'unreachable';
-  /** What differs from the declaration. */
-  readonly drift: readonly TopologyChange[];
+  /** What differs from the declaration, or why the server could not tell. */
+  readonly drift: readonly TopologyChange[] | { readonly failure: string };
 }
 
 /** Asks the server for its streams and consumers. */
@@ -71,9 +74,13 @@ export async function askServer(
   };
 }
 
-/** Asks the HTTP monitoring of one NATS server (`/jsz`), which alone knows when it syncs. */
-export async function askMonitor(url: string): Promise<SystemFacts['monitor']> {
-  const text = await textAt(new URL('/jsz?config=true', url));
+/**
+ * Asks the HTTP monitoring of one NATS server, which alone knows when it syncs.
+ * @param baseUrl without a slash at its end
+ */
+export async function askMonitor(baseUrl: string): Promise<SystemFacts['monitor']> {
+  const url = `${baseUrl}/jsz?config=true`;
+  const text = await textAt(url);
   return { url, sync: text === undefined ? undefined : readSync(text) };
 }
 
@@ -88,18 +95,22 @@ function readSync(text: string): SyncFacts | undefined {
   }
 }
 
-/** Asks services for what they have measured. */
-export function askServices(urls: readonly string[]): Promise<ServiceFacts[]> {
+/**
+ * Asks services for what they have measured.
+ * @param baseUrls without a slash at their ends
+ */
+export function askServices(baseUrls: readonly string[]): Promise<ServiceFacts[]> {
   return Promise.all(
-    urls.map(async (url) => {
-      const text = await textAt(new URL('/metrics', url));
+    baseUrls.map(async (baseUrl) => {
+      const url = `${baseUrl}/metrics`;
+      const text = await textAt(url);
       return { url, samples: text === undefined ? undefined : readMetrics(text) };
     }),
   );
 }
 
 /** @returns undefined when nobody answers there, or not with success */
-async function textAt(url: URL): Promise<string | undefined> {
+async function textAt(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
     return answer.ok ? await answer.text() : undefined;
@@ -109,7 +120,7 @@ async function textAt(url: URL): Promise<string | undefined> {
 }
 
 function toStream({ config, cluster }: StreamInfo): StreamFacts {
-  const lacking = (cluster?.replicas ?? []).filter(({ current, offline }) => offline || !current);
+  const lacking = (cluster?.replicas ?? []).filter(({ offline, lag }) => offline || lag > MOST_LAG);
   return {
     name: config.name,
     replicas: config.num_replicas,

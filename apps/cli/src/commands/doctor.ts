@@ -1,11 +1,12 @@
-import { jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { JetStreamError, jetstreamManager } from '@nats-io/jetstream';
+import { TimeoutError, type NatsConnection } from '@nats-io/transport-node';
 import { planTopology } from '@slipstream/jetstream';
 import {
   askMonitor,
   askServer,
   askServices,
   diagnose,
+  InvalidRequestError,
   type Finding,
   type SystemFacts,
 } from '@slipstream/operations';
@@ -17,7 +18,7 @@ import type { Session } from '../session.js';
 
 interface DoctorOptions {
   readonly monitorUrl: string;
-  readonly metricsUrls: string;
+  readonly serviceUrls: string;
 }
 
 /** Where services are unless the environment says otherwise. */
@@ -40,14 +41,14 @@ export function addDoctorCommand(program: Command, run: Run): void {
   program
     .command('doctor')
     .description(
-      `say what endangers what the system promises: versions, replicas, syncs, windows, waits, drift; exit code ${EXIT.drift} when a promise does not hold`,
+      `list what puts the guarantees of the system at risk, and what to do about it; exit code ${EXIT.drift} when one does not hold`,
     )
     .option(
       '--monitor-url <url>',
       'HTTP monitoring of a NATS server',
       process.env['NATS_MONITOR_URL'] || 'http://localhost:8222',
     )
-    .option('--metrics-urls <urls>', 'services, separated by commas', urls.join(','))
+    .option('--service-urls <urls>', 'base URLs of the services, separated by commas', urls.join(','))
     .action(run(examine));
 }
 
@@ -57,20 +58,45 @@ async function examine(session: Session, options: DoctorOptions): Promise<ExitCo
   return findings.some(({ verdict }) => verdict === 'problem') ? EXIT.drift : EXIT.ok;
 }
 
-async function gather(session: Session, { monitorUrl, metricsUrls }: DoctorOptions): Promise<SystemFacts> {
+async function gather(session: Session, { monitorUrl, serviceUrls }: DoctorOptions): Promise<SystemFacts> {
+  const [monitor = ''] = baseUrlsOf('the monitoring', monitorUrl);
+  const services = baseUrlsOf('services', serviceUrls);
   // The services' declarations bring databases' and frameworks' code along, which other commands need not wait for.
   const { askDatabase } = await import('../database-access.js');
-  const [[server, drift], monitor, services, database] = await Promise.all([
+  const [[server, drift], sync, metrics, database] = await Promise.all([
     session.withServer(async (nc) => [await askServer(nc), await differences(nc)] as const),
-    askMonitor(monitorUrl),
-    askServices(metricsUrls.split(',')),
+    askMonitor(monitor),
+    askServices(services),
     askDatabase(),
   ]);
-  return { ...server, monitor, services, database, drift };
+  return { ...server, monitor: sync, services: metrics, database, drift };
 }
 
 async function differences(nc: NatsConnection): Promise<SystemFacts['drift']> {
   const { declareFor } = await import('../declared.js');
   const manager = await jetstreamManager(nc, { checkAPI: false });
-  return planTopology(manager, await declareFor(manager));
+  const declaration = await declareFor(manager);
+  try {
+    return await planTopology(manager, declaration);
+  } catch (error) {
+    // As of a stream whose servers have no majority: what else there is to say is said all the same.
+    if (error instanceof JetStreamError || error instanceof TimeoutError) return { failure: error.message };
+    throw error;
+  }
+}
+
+/** @throws InvalidRequestError, which does not repeat a password */
+function baseUrlsOf(what: string, text: string): string[] {
+  const urls = text.split(',').map((url) => url.trim().replace(/\/+$/, ''));
+  return urls.filter(Boolean).map((url) => {
+    const { protocol = '', username = '', password = '' } = URL.parse(url) ?? {};
+    if (!/^https?:$/.test(protocol))
+      throw new InvalidRequestError(
+        `the address of ${what} is no URL`,
+        'Give such as http://localhost:8222.',
+      );
+    if (username || password)
+      throw new InvalidRequestError(`the address of ${what} holds a password`, 'Give one without.');
+    return url;
+  });
 }
