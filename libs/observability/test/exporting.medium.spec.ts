@@ -212,6 +212,8 @@ describe('traces that are exported as the variables of OpenTelemetry say', () =>
       ['parentbased_always_off', undefined, 0, 0],
       ['parentbased_traceidratio', '0.25', 10, 120],
       ['traceidratio', '0.25', 10, 120],
+      ['traceidratio', '0', 0, 0],
+      ['traceidratio', '0.999999', 199, 200],
       ['traceidratio', ' ', 200, 200],
       ['always_on', '0.25', 200, 200],
       ['always_off', undefined, 0, 0],

@@ -66,7 +66,7 @@ const DO_NOT_RECORD: SamplingResult = { decision: SamplingDecision.NOT_RECORD };
  * sampler looks at all digits twice, for each request.
  */
 class RandomBitsSampler implements Sampler {
-  /** Digits of one length compare as their numbers do, and need not be made one. */
+  /** Digits of one length compare as their numbers do. */
   private readonly least: string;
 
   constructor(private readonly share: number) {
@@ -76,7 +76,9 @@ class RandomBitsSampler implements Sampler {
   }
 
   shouldSample(_parent: unknown, traceId: string): SamplingResult {
-    return traceId.slice(TRACE_ID_DIGITS - RANDOM_DIGITS) >= this.least ? RECORD : DO_NOT_RECORD;
+    return traceId.slice(TRACE_ID_DIGITS - RANDOM_DIGITS).toLowerCase() >= this.least
+      ? RECORD
+      : DO_NOT_RECORD;
   }
 
   toString(): string {
