@@ -18,7 +18,7 @@ interface Waiting {
 const MAX_GROUP = 500;
 const CONNECTIONS = 2;
 
-const RELAY_BATCH = 500;
+const RELAY_BATCH = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const SUBJECT = 'bare.orders.created';
 
