@@ -155,7 +155,9 @@ export class FaultRun {
   private async publishForeign(): Promise<void> {
     const [message_id, order_id] = [randomUUID(), randomUUID()];
     const total_amount = FOREIGN_AMOUNT / 100;
-    const event = { message_id, order_id, customer_id: 'cust-123', total_amount, created_at: Date.now() };
+    // Found by their customers, unanswered orders would be taken for foreign ones of the same.
+    const customer_id = `foreign-${order_id}`;
+    const event = { message_id, order_id, customer_id, total_amount, created_at: Date.now() };
     const body = JSON.stringify(event);
     const copies = Array.from({ length: FOREIGN_COPIES }, () =>
       this.journey.publishDurably('orders.created.v1', body),
