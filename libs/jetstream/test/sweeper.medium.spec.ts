@@ -116,6 +116,25 @@ describe('a consumer configured elsewhere', () => {
     expect(letter?.header('dead-letter-message')).toContain('cannot be read');
   });
 
+  it('has a message dead-lettered that an old server dropped undelivered, and says so', async () => {
+    await start();
+    await bystander.publish(stream.subject('a'), '"dropped"');
+    const subject = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${stream.name}.own`;
+    const type = 'io.nats.jetstream.advisory.v1.max_deliver';
+    // The count is the one of nats-server 2.10, and no number of JavaScript.
+    const counts = '"stream_seq":1,"deliveries":18446744073709551615';
+    await bystander.publish(
+      subject,
+      `{"type":"${type}","stream":"${stream.name}","consumer":"own",${counts}}`,
+    );
+    const [letter] = await waitFor('the dead letter', async () => {
+      const found = await letters();
+      return found.length > 0 && found;
+    });
+    expect(letter?.header('dead-letter-message')).toContain('dropped the message before "own" got it');
+    expect(letter?.header('dead-letter-attempts')).toBe('0');
+  });
+
   it('has nothing dead-lettered that a handler terminated on purpose', async () => {
     const durable = uniqueName('d');
     @Controller()

@@ -48,7 +48,8 @@ export function sweeperPlan(
 
 /**
  * Copies messages to their dead-letter stream that the server gave up on, because a consumer was configured elsewhere
- * with a limit, or because somebody terminated them outside this transport. The advisories wait in a stream while nobody reads them.
+ * with a limit, because somebody terminated them outside this transport, or by a defect of its own. The advisories wait in
+ * a stream while nobody reads them.
  */
 export class AdvisorySweeper {
   private readonly logger = new Logger(AdvisorySweeper.name);
@@ -70,6 +71,7 @@ export class AdvisorySweeper {
     const message = await (
       await this.manager()
     ).streams.getMessage(stream.name, { seq: advisory.stream_seq });
+    const deliveries = isUndelivered(advisory) ? 0 : advisory.deliveries;
     if (!message) {
       this.logger.warn({ ...advisory }, 'a message the server gave up on is no longer in its stream');
       return;
@@ -79,13 +81,13 @@ export class AdvisorySweeper {
       info: {
         stream: stream.name,
         consumer: advisory.consumer,
-        deliveryCount: advisory.deliveries,
+        deliveryCount: deliveries,
         streamSequence: advisory.stream_seq,
         consumerSequence: 0,
         timestampMs: message.time.getTime(),
         pending: 0,
       },
-      attempt: advisory.deliveries,
+      attempt: deliveries,
       failure: describeFailure(new ServerGaveUpError(describe(advisory))),
     });
   }
@@ -99,8 +101,20 @@ function parseAdvisory(payload: Uint8Array): Advisory | undefined {
   }
 }
 
-function describe({ type, consumer, deliveries, reason }: Advisory): string {
-  return type.endsWith('.terminated')
-    ? `"${consumer}" terminated the message${reason ? `: ${reason}` : ''}`
+/**
+ * nats-server before 2.11.9 counts the deliveries of what it could not send below zero, which is 2^64 - 1, takes that for
+ * the limit of a consumer without one, and delivers the message no more.
+ * @see https://github.com/nats-io/nats-server/commit/dfdf81c7c
+ */
+function isUndelivered({ deliveries }: Advisory): boolean {
+  return deliveries > Number.MAX_SAFE_INTEGER;
+}
+
+function describe(advisory: Advisory): string {
+  const { type, consumer, deliveries, reason } = advisory;
+  if (type.endsWith('.terminated'))
+    return `"${consumer}" terminated the message${reason ? `: ${reason}` : ''}`;
+  return isUndelivered(advisory)
+    ? `the server dropped the message before "${consumer}" got it, as it may before version 2.11.9`
     : `"${consumer}" did not settle the message in ${deliveries} deliveries, its limit on the server`;
 }
