@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, type OrderCreated } from '@slipstream/contracts';
 import { bytesOf, type AuditRecord } from './audit-record.js';
 import type { ReplayedOrderDto } from './audit.dto.js';
@@ -22,7 +23,7 @@ export class OrderReplay {
     private readonly store: SegmentStore,
   ) {}
 
-  /** @throws when a segment cannot be read: states from part of the log would be wrong */
+  /** @throws ProblemException (500) when a segment cannot be read: states from part of the log would be wrong */
   async run(): Promise<ReplayedOrderDto[]> {
     const trails = new Map<string, Trail>();
     for await (const record of this.records()) follow(trails, record);
@@ -34,7 +35,7 @@ export class OrderReplay {
       const page = await this.segments.list(after, PAGE);
       for (const { id, object } of page) {
         const content = await this.store.read(object);
-        if (!content) throw new Error(`segment ${object} is missing or cannot be read; see /verify`);
+        if (!content) throw new ProblemException(500, { detail: damaged(object) });
         for (const line of content.toString().split('\n')) {
           const record = readRecord(line);
           if (record) yield record.content as unknown as AuditRecord;
@@ -44,6 +45,10 @@ export class OrderReplay {
       if (page.length < PAGE) return;
     }
   }
+}
+
+function damaged(object: string): string {
+  return `The log is not whole: object ${object} is missing or cannot be read. /verify tells what else is wrong.`;
 }
 
 function follow(trails: Map<string, Trail>, record: AuditRecord): void {

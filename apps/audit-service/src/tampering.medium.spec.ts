@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { Objm } from '@nats-io/obj';
 import { OutageError } from '@slipstream/jetstream';
 import { AuditScene } from '../test/audit-scene.js';
+import { OrderReplay } from './order-replay.js';
 import { chainRecord, GENESIS } from './record-chain.js';
 
 describe('an audit log that somebody changed', () => {
@@ -68,6 +69,9 @@ describe('an audit log that somebody changed', () => {
     const [bucket = '', ...name] = object.split('/');
     await (await new Objm(scene.connection.client).open(bucket)).delete(name.join('/'));
     expect(await scene.problems()).toMatchObject([{ kind: 'removed', segment: 2, record: 11 }]);
+    // What is left of it would tell states that orders never ended in.
+    const replay = new OrderReplay(scene.segments, scene.store).run();
+    await expect(replay).rejects.toThrow(`not whole: object ${object} is missing`);
   });
 
   it.each([

@@ -23,9 +23,9 @@ const complete = (state: State) => ({
 describe('the comparison of the audit log with the orders', () => {
   const servers: Server[] = [];
 
-  const serve = async (answer: (url: URL) => string): Promise<string> => {
+  const serve = async (answer: (url: URL) => string, status = 200): Promise<string> => {
     const server = createServer((request, response) => {
-      response.end(answer(new URL(request.url ?? '', 'http://localhost')));
+      response.writeHead(status).end(answer(new URL(request.url ?? '', 'http://localhost')));
     }).listen(0, '127.0.0.1');
     servers.push(server);
     await once(server, 'listening');
@@ -104,5 +104,14 @@ describe('the comparison of the audit log with the orders', () => {
     const review = new AuditReview({ auditUrl: 'http://127.0.0.1:1', ordersUrl: 'http://127.0.0.1:1' });
     await expect(review.verify()).rejects.toMatchObject({ code: 'OPERATIONS_SERVICE_UNAVAILABLE' });
     await expect(review.compareReplay()).rejects.toThrow('order-service does not answer');
+  });
+
+  it('passes on why a service cannot tell', async () => {
+    const detail = 'The log is not whole.';
+    const auditUrl = await serve(() => JSON.stringify({ title: 'Internal Server Error', detail }), 500);
+    const review = new AuditReview({ auditUrl, ordersUrl: auditUrl });
+    await expect(review.verify()).rejects.toThrow(
+      `audit-service answered 500 at ${auditUrl}/verify: ${detail}`,
+    );
   });
 });

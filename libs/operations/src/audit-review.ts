@@ -165,5 +165,19 @@ async function get(service: string, url: string): Promise<Response> {
     );
   }
   if (response.ok) return response;
-  throw new ServiceUnavailableError(`${service} answered ${response.status} at ${url}`, 'See its log.');
+  const detail = await detailOf(response);
+  throw new ServiceUnavailableError(
+    `${service} answered ${response.status} at ${url}${detail && `: ${detail}`}`,
+    'See its log.',
+  );
+}
+
+/** What a problem (RFC 9457) says; nothing where the answer is none. */
+async function detailOf(response: Response): Promise<string> {
+  try {
+    const { detail } = (await response.json()) as { detail?: unknown };
+    return typeof detail === 'string' ? detail : '';
+  } catch {
+    return '';
+  }
 }
