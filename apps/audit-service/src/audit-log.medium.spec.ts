@@ -8,6 +8,7 @@ import {
   orderCreatedV2,
   paymentCompletedV1,
 } from '@slipstream/contracts';
+import { MessageConflictError } from '@slipstream/idempotency';
 import { JetStreamConnection, OutageError } from '@slipstream/jetstream';
 import { natsUrl, uniqueName, waitFor } from '@slipstream/testing';
 import { Objm } from '@nats-io/obj';
@@ -48,6 +49,18 @@ describe('the audit log', () => {
     expect(end).toMatchObject({ records: 51 });
     expect(await scene.problems()).toEqual([]);
   });
+
+  it.each([
+    ['body', { data: Buffer.from('{"n":"forged"}') }],
+    ['subject', { subject: 'orders.cancelled.v1' }],
+  ])(
+    'does not take a message for recorded that another was sent in the name of, with another %s',
+    async (_, forged) => {
+      const log = scene.newLog();
+      await log.append([scene.message(1, forged)]);
+      await expect(log.append([scene.message(1)])).rejects.toThrow(MessageConflictError);
+    },
+  );
 
   it('keeps bytes that are no text', async () => {
     await scene.newLog().append([scene.message(1, { data: Buffer.from([0xff, 0, 0xfe]) })]);

@@ -137,10 +137,14 @@ async function need<T>(what: string, answer: Promise<T>): Promise<T> {
   }
 }
 
-/** Without its time: rather than miss a message that the inbox may have forgotten, the log holds it twice. */
+/**
+ * Without its time: rather than miss a message that the inbox may have forgotten, the log holds it twice. With its subject
+ * among what must not differ: one place holds one message, whoever has another sent in its name.
+ */
 function identityOf(message: RecordedMessage): MessageIdentity {
-  const { consumer, isRedelivered } = message;
-  return { consumer, isRedelivered, messageId: placeOf(message) };
+  const { consumer, isRedelivered, stream, subject } = message;
+  const data = Buffer.concat([Buffer.from(`${subject}\n`), message.data]);
+  return { consumer, isRedelivered, messageId: placeOf(message), subject: stream, data };
 }
 
 function chainRecords(messages: readonly RecordedMessage[], before: ChainEnd) {

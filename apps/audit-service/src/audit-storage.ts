@@ -13,6 +13,8 @@ const BUCKET = /^OBJ_(audit-\d{4}-\d\d-\d\d)$/;
 /** Buckets that exist beforehand: longer than nobody notices that the job which creates them fails. */
 const DAYS_AHEAD = 14;
 const DAY_MS = 86_400_000;
+/** Sealing cannot be undone, and the clock of whoever asks for it may be ahead of the server's. */
+const SEALED_AFTER_MS = 3_600_000;
 
 /** Name of the bucket that the segments of a UTC day are kept in. */
 export function bucketOf(day: Date): string {
@@ -41,7 +43,7 @@ export function auditStorage({ replicas, now, environment }: StorageCircumstance
     streams: [headsStream(replicas), ...buckets],
     isOver: (stream) => {
       const [, bucket] = BUCKET.exec(stream) ?? [];
-      return bucket !== undefined && bucket < bucketOf(now);
+      return bucket !== undefined && bucket < bucketOf(new Date(now.getTime() - SEALED_AFTER_MS));
     },
     publish: [
       `${HEAD_SUBJECT}.*`,

@@ -2,13 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { AuditProblemDto, VerificationDto } from './audit.dto.js';
 import { ChainHeads, type ChainHead } from './chain-heads.js';
 import { HeadAnchors } from './head-anchors.js';
-import { checkSegment, GENESIS } from './record-chain.js';
+import { checkSegment, GENESIS, MOST_FINDINGS } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
 import { SegmentsRepository, type SignedEnd, type SignedSegment } from './segments.repository.js';
 
 const PAGE = 500;
-/** More would not tell more. */
-const MAX_PROBLEMS = 1_000;
 
 /** Reads the whole log again and compares it with its chain, its index and its signed heads. */
 @Injectable()
@@ -26,7 +24,7 @@ export class AuditVerifier {
     const names = [...new Set([...indexed, ...(await this.heads.streams())])].toSorted();
     const logs: StreamLog[] = [];
     for (const name of names) logs.push(await this.verifyStream(name));
-    const problems = logs.flatMap((log) => log.problems).slice(0, MAX_PROBLEMS);
+    const problems = logs.flatMap((log) => log.problems).slice(0, MOST_FINDINGS);
     return {
       ok: problems.length === 0,
       segments: logs.reduce((sum, { segments }) => sum + segments, 0),
@@ -149,6 +147,6 @@ class StreamLog {
   }
 
   private report(problem: Problem): void {
-    this.problems.push({ stream: this.stream, ...problem });
+    if (this.problems.length < MOST_FINDINGS) this.problems.push({ stream: this.stream, ...problem });
   }
 }

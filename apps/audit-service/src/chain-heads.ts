@@ -1,5 +1,6 @@
 import { JetStreamApiError, type JetStreamManager, type NextMsgRequest } from '@nats-io/jetstream';
 import {
+  OutageError,
   TopologyUnavailableError,
   type JetStreamConnection,
   type JetStreamPublisher,
@@ -94,14 +95,22 @@ export class ChainHeads {
     return this.read(message.data);
   }
 
-  /** Every head of a stream's log, the oldest first. */
+  /**
+   * Every head of a stream's log, the oldest first.
+   * @throws OutageError when the server answers in part: a log that was cut off would look whole against the heads before
+   */
   async *all(stream: string): AsyncIterable<AnchoredHead> {
     const manager = await this.connection.manager();
+    const subject = `${SUBJECT_PREFIX}${stream}`;
+    const newest = await manager.streams.getMessage(HEADS_STREAM, { last_by_subj: subject });
     // One by one, because a consumer is more than this service may create. There are as many heads as segments.
     for (let sequence = 1; ;) {
-      const request = { seq: sequence, next_by_subj: `${SUBJECT_PREFIX}${stream}` } satisfies NextMsgRequest;
+      const request = { seq: sequence, next_by_subj: subject } satisfies NextMsgRequest;
       const message = await manager.streams.getMessage(HEADS_STREAM, request);
-      if (!message) return;
+      if (!message) {
+        if (newest && newest.seq >= sequence) throw new OutageError(`${HEADS_STREAM} was read in part`);
+        return;
+      }
       yield this.read(message.data);
       sequence = message.seq + 1;
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { zstdCompressSync } from 'node:zlib';
 import { CompressedSegmentStore } from './compressed.segment-store.js';
 import { SegmentStore } from './segment-store.js';
@@ -46,6 +47,21 @@ describe('a compressed segment', () => {
       stored.objects.set(location, Buffer.concat([content, added]));
       expect(await store.read(location)).toBeUndefined();
     }
+  });
+
+  it('is one frame, whatever its length', async () => {
+    // Incompressible, and with the 9 bytes about it as long as the buffer in which Node's encoder collects.
+    const content = randomBytes(16_375);
+    const location = await store.write('ORDERS/5.ndjson', content);
+    expect(stored.objects.get(location)).toHaveLength(16_384);
+    expect(await store.read(location)).toEqual(content);
+  });
+
+  it('is read where the encoder of an older release put an empty frame behind it', async () => {
+    const location = await store.write('ORDERS/6.ndjson', segment);
+    const frame = stored.objects.get(location) ?? Buffer.alloc(0);
+    stored.objects.set(location, Buffer.concat([frame, Buffer.from('28b52ffd2000010000', 'hex')]));
+    expect(await store.read(location)).toEqual(segment);
   });
 
   it('is told from one that was stored before there was any', async () => {

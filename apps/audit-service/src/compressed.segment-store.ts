@@ -1,10 +1,12 @@
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import { SegmentStore } from './segment-store.js';
 
 const SUFFIX = '.zst';
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
+/** What follows a frame that filled the buffer of Node's encoder to the last byte, which then ends a second time. */
+const EMPTY_FRAME = zstdCompressSync(Buffer.alloc(0));
 
 /** What the decoder answers when it is asked for `info`, which its types leave out. */
 interface Decompressed {
@@ -23,7 +25,7 @@ export class CompressedSegmentStore extends SegmentStore {
   }
 
   async write(name: string, content: Buffer): Promise<string> {
-    return this.inner.write(`${name}${SUFFIX}`, await compress(content));
+    return this.inner.write(`${name}${SUFFIX}`, await compress(content, { chunkSize: boundOf(content) }));
   }
 
   async read(location: string): Promise<Buffer | undefined> {
@@ -34,8 +36,14 @@ export class CompressedSegmentStore extends SegmentStore {
   }
 }
 
+/** More than a frame can take, so that it never fills the encoder's buffer: ZSTD_compressBound adds a 256th and 64 bytes. */
+function boundOf(content: Buffer): number {
+  return content.length + (content.length >> 7) + 1_024;
+}
+
 /** @returns undefined when anything follows the frame: other readers would go on where the decoder of Node ends */
 async function readFrame(stored: Buffer): Promise<Buffer | undefined> {
   const { buffer, engine } = (await decompress(stored, { info: true })) as unknown as Decompressed;
-  return engine.bytesWritten === stored.length ? buffer : undefined;
+  const rest = stored.subarray(engine.bytesWritten);
+  return rest.length === 0 || rest.equals(EMPTY_FRAME) ? buffer : undefined;
 }

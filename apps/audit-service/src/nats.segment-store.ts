@@ -89,8 +89,12 @@ export class NatsSegmentStore extends SegmentStore {
   /** A process whose clock still has the day before cannot write there any more and tries again, then in the new day. */
   private async sealBefore(bucket: string): Promise<void> {
     try {
+      // By the server's clock: sealing cannot be undone, and one that is hours ahead would end the others' recording.
+      const { ts } = await (await this.connection.manager()).streams.info(`OBJ_${bucket}`);
+      const today = bucketOf(new Date(ts ?? Date.now()));
       for await (const status of this.manager.list()) {
-        const isEarlier = status.bucket.startsWith(BUCKET_PREFIX) && status.bucket < bucket;
+        const isEarlier =
+          status.bucket.startsWith(BUCKET_PREFIX) && status.bucket < bucket && status.bucket < today;
         if (!isEarlier || status.sealed) continue;
         await (await this.manager.open(status.bucket)).seal();
         this.logger.log({ bucket: status.bucket }, 'bucket sealed');

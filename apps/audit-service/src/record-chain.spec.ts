@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chainRecord, checkSegment, GENESIS, type SegmentClaim } from './record-chain.js';
+import { chainRecord, checkSegment, GENESIS, MOST_FINDINGS, type SegmentClaim } from './record-chain.js';
 
 function writeSegment(contents: readonly object[], firstRecord = 1, previous = GENESIS) {
   let chain = previous;
@@ -41,6 +41,13 @@ describe('a segment', () => {
         });
       }),
     );
+  });
+
+  it('whose index claims more records than there can be is shown without counting to them', () => {
+    const { lines, claim } = writeSegment([{ body: 'a' }]);
+    const findings = checkSegment(lines.join(''), { ...claim, records: Number.MAX_SAFE_INTEGER - 1 });
+    expect(findings[0]).toMatchObject({ kind: 'removed', record: 2 });
+    expect(findings).toHaveLength(MOST_FINDINGS);
   });
 
   it('shows a record that was exchanged for one with a right hash of its own', () => {

@@ -40,6 +40,9 @@ export interface SegmentClaim {
   readonly chain: string;
 }
 
+/** More would not tell more, and the number of records is only what the index says. */
+export const MOST_FINDINGS = 1_000;
+
 export type FindingKind = 'changed' | 'removed' | 'inserted' | 'swapped';
 
 export interface Finding {
@@ -87,7 +90,7 @@ export function checkSegment(segment: string, claim: SegmentClaim): Finding[] {
   const found = new Set(
     records.map((record, index) => (record?.isIntact ? record.number : claim.firstRecord + index)),
   );
-  for (let number = claim.firstRecord; number <= last; number++) {
+  for (let number = claim.firstRecord; number <= last && findings.length < MOST_FINDINGS; number++) {
     if (!found.has(number)) findings.push({ kind: 'removed', record: number, detail: 'the record is gone' });
   }
   return findings.length > 0 ? findings : findBrokenLinks(records.filter(isRecord), claim);

@@ -111,6 +111,21 @@ describe('an audit log that somebody changed', () => {
     expect(kinds.some((kind) => kind === 'truncated' || kind === 'rewritten')).toBe(true);
   });
 
+  it('is not called whole while the server tells of a part of its heads', async () => {
+    await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 3');
+    const manager = await scene.connection.manager();
+    jest.spyOn(scene.connection, 'manager').mockResolvedValue(manager);
+    const { streams } = manager;
+    const ask = streams.getMessage.bind(streams);
+    let heads = 0;
+    // As a server does that cannot load a block of the stream: it says that nothing was found.
+    jest.spyOn(streams, 'getMessage').mockImplementation(async (stream, query) => {
+      const isOneOfHeads = 'next_by_subj' in query && String(query.next_by_subj).endsWith(scene.stream);
+      return isOneOfHeads && heads++ > 1 ? null : ask(stream, query);
+    });
+    await expect(scene.problems()).rejects.toThrow(OutageError);
+  });
+
   it('does not sign a log that was cut off', async () => {
     await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 3');
     const before = await scene.heads.latest(scene.stream);

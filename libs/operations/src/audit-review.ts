@@ -1,8 +1,17 @@
+import { once } from 'node:events';
+import { get as getPlainly, type IncomingMessage } from 'node:http';
+import { get as getByTls } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { ServiceUnavailableError } from './operations-errors.js';
 
 const PAGE = 500;
 /** The log is written in batches of up to a second; what differs for longer than this differs for good. */
 const CATCH_UP_MS = 3_000;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
 
 export interface AuditServices {
   /** Base URL of audit-service. */
@@ -94,8 +103,8 @@ export class AuditReview {
   }
 
   private async readReplay(): Promise<Map<string, ReplayedOrder>> {
-    const found = await read('audit-service', `${this.services.auditUrl}/replay`, (text) => {
-      const lines = text.split('\n').filter(Boolean);
+    const found = await read('audit-service', `${this.services.auditUrl}/replay`, (body) => {
+      const lines = body.split('\n').filter(Boolean);
       return lines.map((line) => JSON.parse(line) as ReplayedOrder);
     });
     return new Map(found.map((order) => [order.orderId, order]));
@@ -105,8 +114,8 @@ export class AuditReview {
     const orders = new Map<string, OrderState>();
     for (let after = ''; ;) {
       const query = `limit=${PAGE}${after && `&after=${encodeURIComponent(after)}`}`;
-      const page = await read('order-service', `${this.services.ordersUrl}/orders?${query}`, (text) => {
-        const found = JSON.parse(text) as { orders: OrderState[]; next: string | null };
+      const page = await read('order-service', `${this.services.ordersUrl}/orders?${query}`, (body) => {
+        const found = JSON.parse(body) as { orders: OrderState[]; next: string | null };
         if (!Array.isArray(found.orders)) throw new Error('it names no orders');
         return found;
       });
@@ -140,10 +149,10 @@ function keyOf({ orderId, field }: ReplayDifference): string {
   return `${orderId} ${field}`;
 }
 
-async function read<T>(service: string, url: string, parse: (text: string) => T): Promise<T> {
-  const response = await get(service, url);
+async function read<T>(service: string, url: string, parse: (body: string) => T): Promise<T> {
+  const body = await get(service, url);
   try {
-    return parse(await response.text());
+    return parse(body);
   } catch (cause) {
     throw new ServiceUnavailableError(
       `${service} did not answer what was asked at ${url}`,
@@ -153,10 +162,10 @@ async function read<T>(service: string, url: string, parse: (text: string) => T)
   }
 }
 
-async function get(service: string, url: string): Promise<Response> {
-  let response: Response;
+async function get(service: string, url: string): Promise<string> {
+  let answer: Answer;
   try {
-    response = await fetch(url);
+    answer = await ask(url);
   } catch (cause) {
     throw new ServiceUnavailableError(
       `${service} does not answer at ${url}`,
@@ -164,18 +173,25 @@ async function get(service: string, url: string): Promise<Response> {
       { cause },
     );
   }
-  if (response.ok) return response;
-  const detail = await detailOf(response);
+  if (answer.status === 200) return answer.body;
+  const detail = detailOf(answer.body);
   throw new ServiceUnavailableError(
-    `${service} answered ${response.status} at ${url}${detail && `: ${detail}`}`,
+    `${service} answered ${answer.status} at ${url}${detail && `: ${detail}`}`,
     'See its log.',
   );
 }
 
+/** `fetch` would give up after five minutes without an answer, and reading a large log takes longer. */
+async function ask(url: string): Promise<Answer> {
+  const request = url.startsWith('https:') ? getByTls(url) : getPlainly(url);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, body: await text(response) };
+}
+
 /** What a problem (RFC 9457) says; nothing where the answer is none. */
-async function detailOf(response: Response): Promise<string> {
+function detailOf(body: string): string {
   try {
-    const { detail } = (await response.json()) as { detail?: unknown };
+    const { detail } = JSON.parse(body) as { detail?: unknown };
     return typeof detail === 'string' ? detail : '';
   } catch {
     return '';
