@@ -4,7 +4,7 @@ import { outboxModule, ServiceModule } from '@slipstream/service';
 import { CONFIG, type Config } from './config.js';
 import { CreatedEvents } from './created-events.js';
 import { declaration } from './declaration.js';
-import { CONSUMER_POSITIONS, HousekeepingService } from './housekeeping.service.js';
+import { SURVEY, HousekeepingService } from './housekeeping.service.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { OrderEndings } from './order-endings.js';
 import { OrderMetrics } from './order-metrics.js';
@@ -30,9 +30,9 @@ export class AppModule {
       providers: [
         { provide: CONFIG, useValue: config },
         {
-          provide: CONSUMER_POSITIONS,
+          provide: SURVEY,
           inject: [JetStreamServer],
-          useFactory: (server: JetStreamServer) => () => server.positions(),
+          useFactory: (server: JetStreamServer) => () => server.survey(),
         },
         OrdersService,
         CreatedEvents,

@@ -8,11 +8,11 @@ import {
 import { CONFIG, type Config } from './config.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { SagaService } from './saga.service.js';
-import { SettlementWatch, type SettlementPosition } from './settlement-watch.js';
+import { SettlementWatch, type SettlementSurvey } from './settlement-watch.js';
 
-/** Says how far the consumers of this service are. */
-export const CONSUMER_POSITIONS = Symbol('ConsumerPositions');
-export type ConsumerPositions = () => Promise<readonly SettlementPosition[]>;
+/** Says what the streams hold and how far their consumers are. */
+export const SURVEY = Symbol('Survey');
+export type TakeSurvey = () => Promise<SettlementSurvey>;
 
 const MAX_INTERVAL_MS = 30_000;
 const INTERVALS_PER_TIMEOUT = 10;
@@ -33,12 +33,12 @@ export class HousekeepingService implements OnApplicationBootstrap, BeforeApplic
   constructor(
     private readonly saga: SagaService,
     private readonly keys: IdempotencyKeysRepository,
-    @Inject(CONSUMER_POSITIONS) positions: ConsumerPositions,
+    @Inject(SURVEY) survey: TakeSurvey,
     @Inject(CONFIG) config: Pick<Config, 'ORDER_TIMEOUT' | 'IDEMPOTENCY_KEY_RETENTION'>,
   ) {
     this.timeoutMs = config.ORDER_TIMEOUT * 1_000;
     this.keyAgeMs = config.IDEMPOTENCY_KEY_RETENTION * 1_000;
-    this.watch = new SettlementWatch(positions);
+    this.watch = new SettlementWatch(survey);
   }
 
   onApplicationBootstrap(): void {

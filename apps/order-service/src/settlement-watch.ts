@@ -1,40 +1,51 @@
-import type { ConsumerPosition } from '@slipstream/jetstream';
+import type { ConsumerPosition, StreamState } from '@slipstream/jetstream';
 import { SETTLING_DURABLES } from './settlement.controller.js';
 
-/** What it needs to know of a consumer. */
-export type SettlementPosition = Pick<
+/** What it needs to know of the streams and of their consumers, whoever runs them. */
+export interface SettlementSurvey {
+  readonly streams: readonly Pick<StreamState, 'stream' | 'lastSequence'>[];
+  readonly consumers: readonly SettlementPosition[];
+}
+
+type SettlementPosition = Pick<
   ConsumerPosition,
-  'consumer' | 'pending' | 'deliveredThrough' | 'settledThrough'
+  'stream' | 'consumer' | 'pending' | 'ackPending' | 'settledThrough'
 >;
 
 /**
  * Knows for how long this service has heard in time of what settles orders. It has when everything that was stored at one
- * look is settled at the next: after an outage an outcome may still wait in its stream, for its turn or for another attempt.
+ * look is settled at the next, however much came since: after an outage an outcome may still wait in its stream, for its
+ * turn or for another attempt.
  */
 export class SettlementWatch {
-  /** By consumer, what its stream had for it at the last look; undefined when some of it was not even delivered. */
-  private stored: readonly (number | undefined)[] = [];
+  /** By stream, the last message that it had at the last look. */
+  private stored: ReadonlyMap<string, number> = new Map();
   private inTimeSince: number | undefined;
 
-  constructor(private readonly positions: () => Promise<readonly SettlementPosition[]>) {}
+  constructor(private readonly survey: () => Promise<SettlementSurvey>) {}
 
   /**
    * @param now in milliseconds
    * @returns milliseconds, undefined when something may wait
-   * @throws what asking for the positions threw; then nothing is known of the time before
+   * @throws what the survey threw; then nothing is known of the time before
    */
   async look(now: number): Promise<number | undefined> {
     const before = this.stored;
     const since = this.inTimeSince ?? now;
-    this.stored = [];
+    this.stored = new Map();
     this.inTimeSince = undefined;
-    const consumers = (await this.positions()).filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
-    this.stored = consumers.map((at) => (at.pending === 0 ? at.deliveredThrough : undefined));
-    // Without any, the transport has not started, and nothing was heard.
-    const isInTime =
-      consumers.length > 0 &&
-      consumers.every(({ settledThrough }, index) => settledThrough >= (before[index] ?? Infinity));
+    const { streams, consumers } = await this.survey();
+    this.stored = new Map(streams.map(({ stream, lastSequence }) => [stream, lastSequence]));
+    const settling = consumers.filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
+    // Without any, nothing was heard.
+    const isInTime = settling.length > 0 && settling.every((at) => hasSettled(at, before.get(at.stream)));
     if (isInTime) this.inTimeSince = since;
     return isInTime ? now - since : undefined;
   }
+}
+
+/** The last message of a stream may be none of the consumer's, which has settled everything when nothing is left. */
+function hasSettled({ settledThrough, pending, ackPending }: SettlementPosition, last?: number): boolean {
+  if (last === undefined) return false;
+  return settledThrough >= last || pending + ackPending === 0;
 }

@@ -202,13 +202,19 @@ describe('the saga of an order', () => {
       consumer: 'order-payments',
       pending: 0,
       ackPending: 0,
-      redelivered: 0,
-      deliveredThrough: 7,
       settledThrough: 7,
     };
 
+    /** All that is stored is settled, unless the position says otherwise. */
+    const surveyOf = (position: Partial<typeof SETTLED>, lastSequence = 7) => ({
+      streams: [{ stream: 'PAYMENTS', lastSequence }],
+      consumers: [{ ...SETTLED, ...position }],
+    });
+
     /** Whether an order is still pending after a round at each of the positions. */
-    async function pendingAfter(...rounds: (Partial<typeof SETTLED> | Error)[]): Promise<boolean[]> {
+    async function pendingAfter(
+      ...rounds: ((Partial<typeof SETTLED> & { last?: number }) | Error)[]
+    ): Promise<boolean[]> {
       const order = orderOf();
       await register(order);
       const positions = rounds.values();
@@ -218,7 +224,8 @@ describe('the saga of an order', () => {
         async () => {
           const position = positions.next().value ?? {};
           if (position instanceof Error) throw position;
-          return [{ ...SETTLED, ...position }];
+          const { last, ...at } = position;
+          return surveyOf(at, last);
         },
         { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS },
       );
@@ -243,19 +250,28 @@ describe('the saga of an order', () => {
       expect(await pendingAfter({}, {})).toEqual([true, false]);
       // Under load there is always something on its way.
       const [first, second] = [
-        { deliveredThrough: 9, ackPending: 2 },
-        { deliveredThrough: 20, settledThrough: 9, ackPending: 11 },
+        { last: 12, pending: 3, ackPending: 2 },
+        { last: 40, pending: 10, settledThrough: 12, ackPending: 18 },
       ];
       expect(await pendingAfter(first, second)).toEqual([true, false]);
     });
 
     it('gives no order up while what settles it may still wait in a stream', async () => {
-      expect(await pendingAfter({ pending: 1 }, {}, {})).toEqual([true, true, false]);
+      const waiting = { last: 8, pending: 1 };
+      expect(await pendingAfter(waiting, waiting, { last: 8, settledThrough: 8 })).toEqual([
+        true,
+        true,
+        false,
+      ]);
+    });
+
+    it('gives an order up although the last message of the stream is of another consumer', async () => {
+      expect(await pendingAfter({ last: 9 }, { last: 9 })).toEqual([true, false]);
     });
 
     it('gives no order up while what settles it waits for another attempt', async () => {
       const retried = { ackPending: 1, settledThrough: 6 };
-      expect(await pendingAfter(retried, retried, retried, {}, {})).toEqual([true, true, true, false, false]);
+      expect(await pendingAfter(retried, retried, retried, {})).toEqual([true, true, true, false]);
     });
 
     it('gives no order up before it knows the positions again', async () => {
@@ -271,7 +287,12 @@ describe('the saga of an order', () => {
       const order = orderOf();
       await register(order);
       const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
-      const housekeeping = new HousekeepingService(saga, process.keys, () => Promise.resolve([]), config);
+      const housekeeping = new HousekeepingService(
+        saga,
+        process.keys,
+        () => Promise.resolve({ ...surveyOf({}), consumers: [] }),
+        config,
+      );
       await housekeeping.run();
       await housekeeping.run();
       expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
@@ -282,16 +303,16 @@ describe('the saga of an order', () => {
       await register(order);
       const expired: number[] = [];
       const counting = { expire: () => Promise.resolve(expired.push(0) && 0) } as unknown as SagaService;
-      const positions = jest.fn<() => Promise<(typeof SETTLED)[]>>().mockResolvedValue([SETTLED]);
+      const survey = jest.fn<() => Promise<ReturnType<typeof surveyOf>>>().mockResolvedValue(surveyOf({}));
       const config = { ORDER_TIMEOUT: 1_800, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
-      const housekeeping = new HousekeepingService(counting, process.keys, positions, config);
+      const housekeeping = new HousekeepingService(counting, process.keys, survey, config);
       const rounds = async (minutes: number[]) => {
         for (const minute of minutes) await housekeeping.run(minute * 60_000);
         return expired.length;
       };
       expect(await rounds([0, 1, 5])).toBe(0);
       expect(await rounds([6])).toBe(1);
-      positions.mockRejectedValueOnce(new Error('the broker is away'));
+      survey.mockRejectedValueOnce(new Error('the broker is away'));
       expect(await rounds([7, 8, 9, 13])).toBe(1);
       expect(await rounds([14])).toBe(2);
     });
