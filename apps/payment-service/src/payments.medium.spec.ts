@@ -39,6 +39,18 @@ describe('payments', () => {
       expect(await scene.stateOf(scene.order)).toBe('succeeded');
     });
 
+    it('go on, a few at a time, while other calls are throttled again and again', async () => {
+      scene.gateway.fail = new GatewayUnavailableError('down');
+      await expect(scene.payments.charge(scene.order)).rejects.toBe(scene.gateway.fail);
+      scene.gateway.fail = undefined;
+      await scene.age();
+      const guard = scene.newGuard();
+      const throttled = new GatewayUnavailableError('slow down', { notBeforeMs: 60_000 });
+      await expect(guard.execute(() => Promise.reject(throttled))).rejects.toBe(throttled);
+      await scene.newStalled(guard).resumeAll(300_000);
+      expect(await scene.stateOf(scene.order)).toBe('succeeded');
+    });
+
     it('are not charged when their order is cancelled', async () => {
       scene.gateway.fail = new GatewayUnavailableError('down');
       await expect(scene.payments.charge(scene.order)).rejects.toBe(scene.gateway.fail);

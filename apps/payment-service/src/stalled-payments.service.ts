@@ -55,18 +55,17 @@ export class StalledPaymentsService implements OnApplicationBootstrap, BeforeApp
   private async run(idleMs: number): Promise<void> {
     const startedAt = Date.now();
     try {
-      for (let claimed = BATCH_SIZE; claimed === BATCH_SIZE && this.mayGoOn;) {
+      for (let hasMore = true; hasMore && !this.stopped && this.guard.isClosed;) {
+        // A few also while some call was asked to wait: under light but lasting throttling none would ever have its turn.
+        const isThrottled = this.guard.isAskedToWait;
+        const size = isThrottled ? GatewayGuard.trialCalls : BATCH_SIZE;
         // What this round has touched must not come again in it.
-        claimed = await this.resumeBatch(BATCH_SIZE, idleMs + Date.now() - startedAt);
+        const claimed = await this.resumeBatch(size, idleMs + Date.now() - startedAt);
+        hasMore = claimed === size && !isThrottled;
       }
     } catch (err) {
       this.logger.warn({ err }, 'stalled payments could not be read');
     }
-  }
-
-  /** Not earlier than the gateway asked for, whichever payment it asked for. */
-  private get mayGoOn(): boolean {
-    return !this.stopped && this.guard.isClosed && !this.guard.isAskedToWait;
   }
 
   private async resume(payment: Payment): Promise<void> {

@@ -17,7 +17,7 @@ export function toGatewayError(cause: unknown): unknown {
   if (!(cause instanceof errors.StripeError)) return cause;
   const message = `Stripe: ${cause.message}`;
   const options = { cause, notBeforeMs: retryAfterMs(cause.headers?.['retry-after']) };
-  if (cause instanceof errors.StripeIdempotencyError) return new KeyMisusedError(message, { cause });
+  if (isMisused(cause)) return new KeyMisusedError(message, { cause });
   if (cause instanceof errors.StripeConnectionError) {
     return isRefused(cause)
       ? new GatewayUnavailableError(message, options)
@@ -61,6 +61,11 @@ export function isRecordedFailure(error: unknown): error is InstanceType<typeof 
     (error.statusCode ?? 0) >= 500 &&
     error.headers?.['idempotent-replayed'] === 'true'
   );
+}
+
+/** True when a key was used before with other parameters. */
+export function isMisused(error: unknown): boolean {
+  return error instanceof errors.StripeIdempotencyError;
 }
 
 export function hasCode(error: unknown, code: string): boolean {

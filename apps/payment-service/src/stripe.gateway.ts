@@ -11,6 +11,7 @@ import {
 import { toStripeAmount } from './stripe-amount.js';
 import {
   hasCode,
+  isMisused,
   isRecordedFailure,
   refundRefusalOf,
   refusalOf,
@@ -21,6 +22,8 @@ import {
 const TIMEOUT_MS = 8_000;
 /** Stripe keeps keys for a day at least. An hour of it is left for requests that are still travelling. */
 const KEY_LIFETIME_MS = 23 * 60 * 60 * 1_000;
+/** The search is behind by less than a minute, and by up to an hour during an outage (docs.stripe.com/search). */
+const SEARCH_LAG_MS = 2 * 60 * 60 * 1_000;
 
 export interface StripeOptions {
   readonly apiKey: string;
@@ -110,19 +113,30 @@ export class StripeGateway extends PaymentGateway {
     }
   }
 
+  private async locate(request: ChargeRequest): Promise<Stripe.PaymentIntent | undefined> {
+    try {
+      return await this.ask(request);
+    } catch (error) {
+      if (isRecordedFailure(error) || refusalOf(error) !== undefined) return undefined;
+      throw toGatewayError(error);
+    }
+  }
+
   /**
    * The intent of a key. While Stripe remembers the key, creating it again is the only question whose answer is never
    * out of date; the search lags behind and is asked later, when nothing can be under way any more.
    */
-  private async locate(request: ChargeRequest): Promise<Stripe.PaymentIntent | undefined> {
+  private async ask(request: ChargeRequest): Promise<Stripe.PaymentIntent | undefined> {
+    const ageMs = Date.now() - request.sentAt.getTime();
+    if (ageMs >= KEY_LIFETIME_MS) return this.search(request.key);
+    if (toStripeAmount(request.amountMinor, request.currency) === undefined) return undefined;
     try {
-      if (Date.now() - request.sentAt.getTime() >= KEY_LIFETIME_MS) return await this.search(request.key);
-      if (toStripeAmount(request.amountMinor, request.currency) === undefined) return undefined;
       const { id } = await this.create(request);
       return await this.stripe.paymentIntents.retrieve(id);
     } catch (error) {
-      if (isRecordedFailure(error) || refusalOf(error) !== undefined) return undefined;
-      throw toGatewayError(error);
+      // Another payment method was configured meanwhile, which is refused under the key for as long as it is known.
+      if (isMisused(error) && ageMs >= SEARCH_LAG_MS) return this.search(request.key);
+      throw error;
     }
   }
 

@@ -129,8 +129,8 @@ export class PaymentsScene {
     return new PaymentsService(this.newRepository(), provider, guard, { ORDER_TIMEOUT: TIMEOUT_S });
   }
 
-  newStalled(): StalledPaymentsService {
-    return new StalledPaymentsService(this.newRepository(), this.payments, this.newGuard());
+  newStalled(guard = this.newGuard()): StalledPaymentsService {
+    return new StalledPaymentsService(this.newRepository(), this.payments, guard);
   }
 
   keyOf({ orderId }: OrderCreated): string {

@@ -3,6 +3,7 @@ import {
   AnswerLostError,
   ChargePendingError,
   GatewayUnavailableError,
+  KeyMisusedError,
   type ChargeRequest,
 } from '../src/payment-gateway.js';
 import { StripeGateway } from '../src/stripe.gateway.js';
@@ -81,6 +82,16 @@ describe('Stripe', () => {
     expect(await gateway.find(aDayAgo)).toMatchObject({ status: 'succeeded' });
     expect(await gateway.close(aDayAgo)).toMatchObject({ status: 'succeeded' });
     expect(stripe.requests.filter((asked) => asked === 'POST /v1/payment_intents')).toEqual([]);
+  });
+
+  it('is searched for what was made for another payment method, once the search must know of it', async () => {
+    await gateway.charge(request);
+    stripe.index();
+    const other = new StripeGateway({ apiKey: stripe.apiKey, apiBase, paymentMethod: 'pm_card_mastercard' });
+    await expect(other.close(request)).rejects.toBeInstanceOf(KeyMisusedError);
+    const hoursAgo = { ...request, sentAt: new Date(Date.now() - 3 * HOUR_MS) };
+    expect(await other.close(hoursAgo)).toMatchObject({ status: 'succeeded', chargeId: 'pi_1' });
+    expect(await other.find(hoursAgo)).toMatchObject({ status: 'succeeded', chargeId: 'pi_1' });
   });
 
   it('cancels an intent that was created a day ago and never confirmed', async () => {
