@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { QueryFailedError } from 'typeorm';
+import { QueryFailedError, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
 
 const withCode = (code: string) => Object.assign(new Error('database'), { code });
@@ -26,6 +26,7 @@ describe('an unavailable database', () => {
     'timeout exceeded when trying to connect',
     'Query read timeout',
     'Client was closed and is not queryable',
+    new QueryRunnerAlreadyReleasedError().message,
   ])('is told by "%s", which has no code', (message) => {
     expect(isDatabaseUnavailable(new Error(message))).toBe(true);
   });

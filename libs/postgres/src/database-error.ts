@@ -16,9 +16,9 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
-/** The driver gives these errors no code. */
+/** The driver gives these errors no code, nor does TypeORM when a connection ended between two statements. */
 const UNAVAILABLE_MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered|was closed))/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered|was closed)|Query runner already released)/;
 
 /** SQLSTATE or system code of an error of the database or of TypeORM around it. */
 export function databaseErrorCode(error: unknown): string | undefined {
