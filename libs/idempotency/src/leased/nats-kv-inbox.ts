@@ -1,6 +1,7 @@
 import { jetstream, JetStreamApiError, StorageType } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
 import type { Fingerprint, Key } from '../fingerprint.js';
 import { LeasedInbox, type LeasedInboxOptions } from './leased-inbox.js';
 import type { Reservation, ReservationStore, ReserveAnswer } from './reservations.js';
@@ -50,6 +51,8 @@ interface Stored {
   readonly state: 'reserved' | 'done';
   readonly fingerprint?: Fingerprint | undefined;
   readonly leaseMs: number;
+  /** Of the reservation; entries of earlier releases have none, nor has what is done, which is kept for days. */
+  readonly holder?: string | undefined;
 }
 
 /** A replicated bucket has an answer of its own when two writes meet. */
@@ -81,7 +84,7 @@ export class NatsKvReservations implements ReservationStore {
 
   complete(consumer: string, held: readonly Reservation[]): Promise<boolean> {
     return this.change(consumer, held, (key, reservation) =>
-      this.write(key, reservation, { ...this.valueOf(reservation), state: 'done' }),
+      this.write(key, reservation, { ...this.valueOf(reservation), state: 'done', holder: undefined }),
     );
   }
 
@@ -95,7 +98,8 @@ export class NatsKvReservations implements ReservationStore {
     leaseMs: number,
   ): Promise<ReserveAnswer> {
     const key = keyOf(consumer, messageId);
-    const value: Stored = { state: 'reserved', fingerprint, leaseMs };
+    // Not one of the process, which may lose a lease to itself.
+    const value: Stored = { state: 'reserved', fingerprint, leaseMs, holder: randomUUID() };
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const found = await this.kv.get(key);
       const stored = found?.operation === 'PUT' ? found.json<Stored>() : undefined;
@@ -117,9 +121,24 @@ export class NatsKvReservations implements ReservationStore {
     apply: (key: string, reservation: Reservation) => Promise<unknown>,
   ): Promise<boolean> {
     const results = await Promise.all(
-      held.map((reservation) => unlessOvertaken(apply(keyOf(consumer, reservation.messageId), reservation))),
+      held.map(async (reservation) => {
+        const key = keyOf(consumer, reservation.messageId);
+        const isChanged = async () => (await unlessOvertaken(apply(key, reservation))).isOurs;
+        return (await isChanged()) || ((await this.adopt(key, reservation)) && (await isChanged()));
+      }),
     );
-    return results.every(({ isOurs }) => isOurs);
+    return results.every(Boolean);
+  }
+
+  /** A renewal whose answer was lost has moved the revision on: its holder must not lose the lease to itself. */
+  private async adopt(key: string, reservation: Reservation): Promise<boolean> {
+    const { holder } = this.valueOf(reservation);
+    const found = await this.kv.get(key);
+    if (found?.operation !== 'PUT' || holder === undefined) return false;
+    const stored = found.json<Stored>();
+    if (stored.state !== 'reserved' || stored.holder !== holder) return false;
+    reservation.token = found.revision;
+    return true;
   }
 
   private async write(key: string, reservation: Reservation, value: Stored): Promise<void> {
