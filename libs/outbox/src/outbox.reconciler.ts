@@ -1,5 +1,5 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import type { StreamFindings, StreamIndex, StreamPosition } from '@slipstream/jetstream';
+import type { StreamFindings, StreamIndex, StreamPosition, StreamSearch } from '@slipstream/jetstream';
 import type { DataSource } from 'typeorm';
 import type { OutboxPublisher } from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
@@ -42,12 +42,15 @@ export interface ReconciliationReport {
 interface Comparison {
   readonly missing: readonly EventKey[];
   readonly unknown: readonly EventKey[];
+  /** Found, but stored so late that the broker may still lose them. */
+  readonly unsettled: readonly EventKey[];
 }
 
 /**
  * Compares what was published with what the streams hold, and publishes again what is missing: a broker that lost power,
  * or was put back from a copy, forgets messages that it confirmed. What a stream let go of as it is configured to is not
- * missing. Every minute it looks at what was appended five minutes ago, and again at what could not be compared before.
+ * missing. Every minute it looks at what was appended five minutes ago, and again at what could not be compared before
+ * or was published so late that the broker may still lose it.
  */
 export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(OutboxReconciler.name);
@@ -65,7 +68,7 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     private readonly observer: Pick<OutboxObserver, 'missing'> = silentObserver,
   ) {
     this.rows = new PublishedRows(dataSource);
-    this.progress = new Reconciliation(this.rows, (page) => this.repair(page));
+    this.progress = new Reconciliation(this.rows, (page, settledBefore) => this.repair(page, settledBefore));
   }
 
   onApplicationBootstrap(): void {
@@ -109,11 +112,12 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
   }
 
   /** @returns events that must be compared again */
-  private async repair({ events }: EventPage): Promise<EventKey[]> {
+  private async repair({ events }: EventPage, settledBefore: Date): Promise<EventKey[]> {
     try {
-      const { missing, unknown } = await this.compare(events.filter(({ isPending }) => !isPending));
+      const published = events.filter(({ isPending }) => !isPending);
+      const { missing, unknown, unsettled } = await this.compare(published, settledBefore);
       if (missing.length > 0) await this.report(missing, true);
-      return [...events.filter(({ isPending }) => isPending), ...unknown];
+      return [...events.filter(({ isPending }) => isPending), ...unknown, ...unsettled];
     } catch (error) {
       this.logger.warn(
         { err: error },
@@ -123,25 +127,33 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     }
   }
 
-  private async compare(events: readonly EventKey[]): Promise<Comparison> {
+  private async compare(events: readonly EventKey[], settledBefore?: Date): Promise<Comparison> {
     const missing: EventKey[] = [];
     const unknown: EventKey[] = [];
+    const unsettled: EventKey[] = [];
     for (const [subject, group] of Map.groupBy(events, (event) => event.subject)) {
-      const findings = await this.search(subject, group);
+      const findings = await this.search(subject, group, settledBefore);
+      const late = new Set(findings?.unsettled);
+      unsettled.push(...group.filter(({ messageId }) => late.has(messageId)));
       const ids = new Set(findings?.missing ?? group.map(({ messageId }) => messageId));
       const notFound = group.filter(({ messageId }) => ids.has(messageId));
       if (!findings?.isComplete) unknown.push(...notFound);
       else missing.push(...notFound.filter(({ createdAt }) => new Date(createdAt) > findings.retainedSince));
     }
-    return { missing, unknown };
+    return { missing, unknown, unsettled };
   }
 
   /** Goes on where the search for events before these ended; only the whole stream tells that one is missing. */
-  private async search(subject: string, events: readonly EventKey[]): Promise<StreamFindings | undefined> {
-    const position = this.positionBefore(subject, events);
+  private async search(
+    subject: string,
+    events: readonly EventKey[],
+    settledBefore?: Date,
+  ): Promise<StreamFindings | undefined> {
+    const from = this.positionBefore(subject, events);
+    const settled = settledBefore && { settledBefore };
     try {
-      const found = position && (await this.look(subject, events, position));
-      const findings = found?.missing.length === 0 ? found : await this.look(subject, events);
+      const found = from && (await this.look(subject, events, { from, ...settled }));
+      const findings = found?.missing.length === 0 ? found : await this.look(subject, events, settled);
       this.note(subject, events, findings);
       return findings;
     } catch (error) {
@@ -164,10 +176,14 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
     else this.places.delete(subject);
   }
 
-  private look(subject: string, events: readonly EventKey[], from?: StreamPosition): Promise<StreamFindings> {
+  private look(
+    subject: string,
+    events: readonly EventKey[],
+    rest?: Pick<StreamSearch, 'from' | 'settledBefore'>,
+  ): Promise<StreamFindings> {
     const messageIds = events.map(({ messageId }) => messageId);
     const since = new Date(new Date(events[0]?.createdAt ?? 0).getTime() - CLOCK_SKEW_MS);
-    return this.streams.search({ subject, messageIds, since, limit: MAX_MESSAGES, ...(from && { from }) });
+    return this.streams.search({ subject, messageIds, since, limit: MAX_MESSAGES, ...rest });
   }
 
   private async report(lost: readonly EventKey[], mustRepair: boolean): Promise<void> {

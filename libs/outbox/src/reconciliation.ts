@@ -7,6 +7,11 @@ const MINUTE_MS = 60_000;
  * also longer than the duplicate window, within which a stream takes no id again that it has lost.
  */
 const SETTLED_AFTER_MS = 5 * MINUTE_MS;
+/**
+ * What has been stored for less is compared again: those of a backlog are published long after they were appended, and
+ * a power cut may still take them. A minute less, or what was published at once would be read twice each round.
+ */
+const STORED_FOR_MS = SETTLED_AFTER_MS - MINUTE_MS;
 /** How far a process looks back when it starts, beyond the oldest event that waits. */
 const LOOK_BACK_MS = 30 * MINUTE_MS;
 /** Time for each of new and postponed events; the rest is compared a minute later. */
@@ -22,8 +27,8 @@ interface Interval {
 }
 
 /**
- * How far a process has come with comparing. What could not be compared, because it still waited or its stream could not
- * be read, is compared again each minute: it is what an outage loses.
+ * How far a process has come with comparing. What could not be compared for good, because it still waited, was stored
+ * just now, or its stream could not be read, is compared again each minute: it is what an outage loses.
  */
 export class Reconciliation {
   private comparedUntil: Date | undefined;
@@ -35,14 +40,15 @@ export class Reconciliation {
   constructor(
     private readonly rows: Pick<PublishedRows, 'page' | 'oldestPending'>,
     /** @returns events of the page that must be compared again */
-    private readonly compare: (page: EventPage) => Promise<readonly EventKey[]>,
+    private readonly compare: (page: EventPage, settledBefore: Date) => Promise<readonly EventKey[]>,
   ) {}
 
   /** @param now in milliseconds */
   async continue(now: number): Promise<void> {
     const before = this.postponed.length;
-    await this.compareNew(now);
-    await this.repeat(before);
+    const settledBefore = new Date(now - STORED_FOR_MS);
+    await this.compareNew(now, settledBefore);
+    await this.repeat(before, settledBefore);
   }
 
   /** Ends `continue` after the page at hand. */
@@ -50,14 +56,14 @@ export class Reconciliation {
     this.isStopped = true;
   }
 
-  private async compareNew(now: number): Promise<void> {
+  private async compareNew(now: number, settledBefore: Date): Promise<void> {
     const until = new Date(now - SETTLED_AFTER_MS);
     this.comparedUntil ??= await this.start(now);
     const hasTime = this.budget();
     do {
       const startedAt = performance.now();
       const page = await this.rows.page(this.comparedUntil, until, this.after);
-      this.postpone(await this.compare(page));
+      this.postpone(await this.compare(page, settledBefore));
       this.after = page.next;
       if (!page.next) this.comparedUntil = until;
       else if (isNear(page.next, until)) await this.rest(startedAt);
@@ -65,13 +71,13 @@ export class Reconciliation {
   }
 
   /** The first ones, which were postponed before; what is open still comes to the end. */
-  private async repeat(count: number): Promise<void> {
+  private async repeat(count: number, settledBefore: Date): Promise<void> {
     const hasTime = this.budget();
     for (let repeated = 0; repeated < count && hasTime(); repeated++) {
       const startedAt = performance.now();
       const [{ since, until, after }] = this.postponed as [Interval];
       const page = await this.rows.page(since, until, after);
-      const open = await this.compare(page);
+      const open = await this.compare(page, settledBefore);
       this.postponed.shift();
       this.postpone(open);
       if (page.next) this.postponed.push({ since, until, after: page.next });

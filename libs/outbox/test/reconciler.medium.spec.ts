@@ -102,8 +102,8 @@ describe('the reconciler, minute by minute,', () => {
 
   it('reads no message twice to find the events of one page after the other', async () => {
     await scene.addStream({ allow_atomic: true, allow_direct: true });
-    await scene.appendAt(new Date(later(-8)), '1', '2');
-    await scene.appendAt(new Date(later(-7)), '3');
+    await scene.append('1', '2');
+    await scene.appendAt(new Date(later(0.9)), '3');
     while ((await scene.relay().relayBatch()) > 0);
     const searches: StreamSearch[] = [];
     const reconciler = reconcilerOf({
@@ -112,22 +112,54 @@ describe('the reconciler, minute by minute,', () => {
         return index.search(search);
       },
     });
-    await reconciler.continue(later(-2.5));
-    await reconciler.continue(later(-1));
+    await reconciler.continue(later(5.5));
+    await reconciler.continue(later(6.5));
     expect(searches.map(({ messageIds }) => messageIds)).toEqual([['1', '2'], ['3']]);
-    expect(searches.map(({ from }) => from?.nextSequence)).toEqual([undefined, 4]);
+    expect(searches.map(({ from }) => from?.last.sequence)).toEqual([undefined, 3]);
   });
 
   it('misses no event that was stored before those which were appended earlier', async () => {
     await scene.addStream({ allow_atomic: true, allow_direct: true });
-    await scene.appendAt(new Date(later(-7)), 'late');
-    await scene.appendAt(new Date(later(-8)), 'early');
+    await scene.appendAt(new Date(later(0.9)), 'late');
+    await scene.append('early');
     await scene.relay().relayBatch();
     const missing = jest.fn();
     const reconciler = new OutboxReconciler(scene.dataSource, scene.publisher, index, { missing });
-    await reconciler.continue(later(-2.5));
-    await reconciler.continue(later(-1));
+    await reconciler.continue(later(5.5));
+    await reconciler.continue(later(6.5));
     expect(missing).not.toHaveBeenCalled();
+  });
+
+  it('publishes again what the stream lost after it had been compared, when it was published late', async () => {
+    const stream = await scene.addStream({ allow_atomic: true, allow_direct: true });
+    await scene.appendAt(new Date(later(-8)), '1', '2');
+    while ((await scene.relay().relayBatch()) > 0);
+    const missing = jest.fn();
+    const reconciler = new OutboxReconciler(scene.dataSource, scene.publisher, index, { missing });
+    await reconciler.continue(later(1));
+    expect(missing).not.toHaveBeenCalled();
+    await scene.manager.streams.delete(stream);
+    await scene.addStream({ allow_atomic: true, allow_direct: true });
+    await reconciler.continue(later(2));
+    expect(missing.mock.calls).toEqual([[2]]);
+    expect(await scene.stored()).toEqual(['1', '2']);
+  });
+
+  it('compares what was published late each minute until it has settled, and no more', async () => {
+    await scene.addStream({ allow_atomic: true, allow_direct: true });
+    await scene.appendAt(new Date(later(-8)), '1');
+    while ((await scene.relay().relayBatch()) > 0);
+    const search = jest.fn(index.search.bind(index));
+    const missing = jest.fn();
+    const reconciler = new OutboxReconciler(scene.dataSource, scene.publisher, { search }, { missing });
+    const searches: number[] = [];
+    for (let minute = 2; minute <= 7; minute++) {
+      await reconciler.continue(later(minute));
+      searches.push(search.mock.calls.length);
+    }
+    expect(searches).toEqual([1, 2, 3, 3, 3, 3]);
+    expect(missing).not.toHaveBeenCalled();
+    expect(await scene.stored()).toEqual(['1']);
   });
 
   it('lets one process compare at a time, although the server ends transactions that wait', async () => {
