@@ -35,6 +35,11 @@ describe('a message on the wire', () => {
     );
   });
 
+  it('has a subject that leaves room on the protocol line, beyond which the server ends the connection', () => {
+    expect(encode({ subject: 'a'.repeat(2_000), data })).toBeDefined();
+    expect(encode({ subject: 'ä'.repeat(1_001), data })).toBeUndefined();
+  });
+
   it.each([
     [1_000, '1s'],
     [1_001, '2s'],

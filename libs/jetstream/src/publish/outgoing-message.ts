@@ -80,6 +80,8 @@ const HEADER_NAME = /^[!-9;-~]+$/;
 const LINE_BREAK = /[\r\n]/;
 const STATUS_LINE_BYTES = 'NATS/1.0\r\n\r\n'.length;
 const SHORTEST_TTL_MS = 1_000;
+/** Beyond its `max_control_line`, 4,096 bytes by default, the server ends the connection; an inbox and sizes need room. */
+const MAX_SUBJECT_BYTES = 2_000;
 /** Names that were found good; a program uses a few, and looking one up costs less than checking it. */
 const goodHeaderNames = new Set<string>();
 const MAX_GOOD_HEADER_NAMES = 1_000;
@@ -150,6 +152,9 @@ function checkMessage(message: OutgoingMessage): void {
 function findProblem(message: OutgoingMessage): string | undefined {
   const { subject, messageId, ttlMs } = message;
   if (!LITERAL_SUBJECT.test(subject)) return `"${subject}" is no subject to publish on`;
+  if (Buffer.byteLength(subject) > MAX_SUBJECT_BYTES) {
+    return `the subject "${subject.slice(0, 100)}…" is longer than ${MAX_SUBJECT_BYTES} bytes`;
+  }
   // The server takes an empty id for none and would store every repetition.
   if (messageId === '') return 'the message id is empty';
   if (ttlMs !== undefined && !(ttlMs >= SHORTEST_TTL_MS && Number.isFinite(ttlMs))) {
