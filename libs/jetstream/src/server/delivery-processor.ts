@@ -61,7 +61,7 @@ export class DeliveryProcessor {
   /** True for a while after an outage: what is taken now would only come back, and wait longer than what was left. */
   get isHoldingOff(): boolean {
     // Asked for every message; reading the clock each time would cost more than the rest of the question.
-    return this.awayUntil > 0 && Date.now() < this.awayUntil;
+    return this.awayUntil > 0 && performance.now() < this.awayUntil;
   }
 
   /** Gives messages back that were never started; this consumes no attempt. */
@@ -168,7 +168,7 @@ export class DeliveryProcessor {
     const { message, info, context } = attempt;
     const { attempts, settler, tracing } = this.parts;
     if (wanted.verb === 'nak') {
-      if (wanted.isOutage) this.awayUntil = Date.now() + Math.min(wanted.delayMs, LONGEST_HOLD_OFF_MS);
+      if (wanted.isOutage) this.awayUntil = performance.now() + Math.min(wanted.delayMs, LONGEST_HOLD_OFF_MS);
       await attempts.finish(info, wanted.isOutage ? context.attempt - 1 : context.attempt);
     }
     failpoint('jetstream.after-attempt-recorded');

@@ -15,6 +15,7 @@ export function extensionIntervalMs(ackWaitMs: number): number {
 export interface Delivery {
   readonly message: Msg;
   readonly info: DeliveryInfo;
+  /** By the clock of the process: the wall clock may be set back, and what is held would not be extended meanwhile. */
   readonly receivedAt: number;
   /** Size of the body. */
   readonly bytes: number;
@@ -34,7 +35,7 @@ export class HeldDeliveries {
   }
 
   add(message: Msg, info: DeliveryInfo): Delivery {
-    const delivery = { message, info, receivedAt: Date.now(), bytes: message.data.length };
+    const delivery = { message, info, receivedAt: performance.now(), bytes: message.data.length };
     this.held.add(delivery);
     this.bytes += delivery.bytes;
     return delivery;
@@ -48,7 +49,7 @@ export class HeldDeliveries {
 
   /** Those held for at least `ageMs`. */
   olderThan(ageMs: number): Delivery[] {
-    const longAgo = Date.now() - ageMs;
+    const longAgo = performance.now() - ageMs;
     return [...this.held].filter(({ receivedAt }) => receivedAt <= longAgo);
   }
 }

@@ -27,7 +27,7 @@ export class KeyedConsumer {
   /** Pausing and resuming, one after the other in the order they were asked for. */
   private transition: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
-  private tickedAt = Date.now();
+  private tickedAt = performance.now();
 
   constructor(
     readonly plan: ConsumerPlan,
@@ -54,8 +54,11 @@ export class KeyedConsumer {
     this.balance = new PinBalance(
       parts.connection.nc,
       `slipstream.partitions.${plan.stream.name}.${durable}`,
-      () => this.partitions.filter(({ isHeld }) => isHeld).length,
-      () => this.share(),
+      {
+        held: () => this.partitions.filter(({ isHeld }) => isHeld).length,
+        canServe: () => this.state === 'running',
+        onChange: () => this.share(),
+      },
     );
   }
 
@@ -71,7 +74,7 @@ export class KeyedConsumer {
   start(): void {
     this.state = 'running';
     for (const partition of this.partitions) partition.start();
-    this.tickedAt = Date.now();
+    this.tickedAt = performance.now();
     this.timer = setInterval(() => this.tick(), this.extensionMs);
     this.balance.start();
     this.schedule();
@@ -135,7 +138,7 @@ export class KeyedConsumer {
 
   /** A process that was frozen must look first whether its messages have gone to another one. */
   private get isFrozen(): boolean {
-    return Date.now() - this.tickedAt > 2 * this.extensionMs;
+    return performance.now() - this.tickedAt > 2 * this.extensionMs;
   }
 
   private mayStart(): boolean {
@@ -201,7 +204,7 @@ export class KeyedConsumer {
   /** Extends what is held, and looks for signs that the server has not heard of it for too long. */
   private tick(): void {
     const wasFrozen = this.isFrozen;
-    this.tickedAt = Date.now();
+    this.tickedAt = performance.now();
     const longAgo = this.tickedAt - this.extensionMs;
     for (const partition of this.partitions) {
       if (wasFrozen || partition.silentMs > 2 * this.extensionMs) partition.doubt();

@@ -23,7 +23,7 @@ export class KeyedDelivery implements Delivery, LaneItem {
     readonly message: Msg,
     readonly info: DeliveryInfo,
     readonly place: Place,
-    readonly receivedAt = Date.now(),
+    readonly receivedAt = performance.now(),
   ) {
     this.key = place.key;
     this.track = place.track;

@@ -106,7 +106,8 @@ export class LaneRunner {
     const { processor, quarantine, settler } = this.parts;
     try {
       // It may have waited: the server must not give it away while it runs.
-      if (Date.now() - delivery.receivedAt > this.plan.options.ackWaitMs / 10) processor.extend(delivery);
+      if (performance.now() - delivery.receivedAt > this.plan.options.ackWaitMs / 10)
+        processor.extend(delivery);
       if (delivery.isExclusive) {
         await quarantine.run(async () => {
           await processor.flush();

@@ -9,6 +9,16 @@ interface Member {
   readonly seenAt: number;
 }
 
+/** What a process tells the others of itself. */
+export interface OwnShare {
+  /** How many partitions it holds. */
+  held(): number;
+  /** False while it could not serve what the others leave to it. */
+  canServe(): boolean;
+  /** Called every second, when shares may have changed. */
+  onChange(): void;
+}
+
 /**
  * Tells the processes of an ordered durable how many partitions each of them holds, so that they can share evenly. It
  * only advises: the order rests on the server's pins, and without these messages one process merely holds more.
@@ -22,8 +32,7 @@ export class PinBalance {
   constructor(
     private readonly nc: NatsConnection,
     private readonly subject: string,
-    private readonly held: () => number,
-    private readonly onChange: () => void,
+    private readonly own: OwnShare,
   ) {}
 
   start(): void {
@@ -34,7 +43,7 @@ export class PinBalance {
     });
     this.timer = setInterval(() => {
       this.announce();
-      this.onChange();
+      this.own.onChange();
     }, HELLO_INTERVAL_MS);
     this.announce();
   }
@@ -46,16 +55,16 @@ export class PinBalance {
 
   /** False while another process has fewer partitions and should get the next free one. */
   get mayTake(): boolean {
-    return this.held() <= this.fewest();
+    return this.own.held() <= this.fewest();
   }
 
   /** True when another process has so few that giving one away makes the shares more even. */
   get mustGive(): boolean {
-    return this.held() >= this.fewest() + 2;
+    return this.own.held() >= this.fewest() + 2;
   }
 
   private fewest(): number {
-    const now = Date.now();
+    const now = performance.now();
     let fewest = Number.POSITIVE_INFINITY;
     for (const [id, { held, seenAt }] of this.members) {
       if (now - seenAt > FORGOTTEN_AFTER_MS) this.members.delete(id);
@@ -68,10 +77,11 @@ export class PinBalance {
     const [id, held, farewell] = text.split(' ');
     if (!id || id === this.id || !(Number(held) >= 0)) return;
     if (farewell) this.members.delete(id);
-    else this.members.set(id, { held: Number(held), seenAt: Date.now() });
+    else this.members.set(id, { held: Number(held), seenAt: performance.now() });
   }
 
   private announce(): void {
-    if (!this.nc.isClosed()) this.nc.publish(this.subject, `${this.id} ${this.held()}`);
+    if (!this.nc.isClosed() && this.own.canServe())
+      this.nc.publish(this.subject, `${this.id} ${this.own.held()}`);
   }
 }

@@ -35,7 +35,7 @@ export class PinnedPull {
   private subscription: Subscription | undefined;
   private outstanding = 0;
   private epoch = 0;
-  private heardAt = Date.now();
+  private heardAt = performance.now();
   private askedAt = 0;
   private pin: string | undefined;
 
@@ -68,7 +68,7 @@ export class PinnedPull {
 
   /** Milliseconds since the server was last heard, 0 while nothing is asked of it. */
   get silentMs(): number {
-    return this.outstanding > 0 ? Date.now() - this.heardAt : 0;
+    return this.outstanding > 0 ? performance.now() - this.heardAt : 0;
   }
 
   get isSilent(): boolean {
@@ -78,12 +78,12 @@ export class PinnedPull {
   /** Asks for `free` messages less those already asked for; for one at least when the pin would run out otherwise. */
   topUp(free: number, window: number): void {
     if (!this.subscription || (this.outstanding > 0 && !this.pin)) return;
-    const mustKeepPin = this.pin !== undefined && Date.now() - this.askedAt >= this.expiresMs;
+    const mustKeepPin = this.pin !== undefined && performance.now() - this.askedAt >= this.expiresMs;
     const missing = Math.max(free - this.outstanding, mustKeepPin ? 1 : 0);
     if (missing <= 0 || (this.outstanding > 0 && missing < window / 2 && !mustKeepPin)) return;
-    if (this.outstanding === 0) this.heardAt = Date.now();
+    if (this.outstanding === 0) this.heardAt = performance.now();
     this.outstanding += missing;
-    this.askedAt = Date.now();
+    this.askedAt = performance.now();
     this.ask(missing);
   }
 
@@ -91,7 +91,7 @@ export class PinnedPull {
   reset(): void {
     this.epoch++;
     this.outstanding = 0;
-    this.heardAt = Date.now();
+    this.heardAt = performance.now();
     // A refused permission ends the subscription; it may have been granted since.
     if (this.subscription?.isClosed()) this.start();
   }
@@ -130,7 +130,7 @@ export class PinnedPull {
   }
 
   private receive(message: Msg): void {
-    this.heardAt = Date.now();
+    this.heardAt = performance.now();
     if (!message.subject.startsWith(this.inbox)) {
       if (this.outstanding > 0) this.outstanding--;
       // Every message carries the pin; it is read once, since reading costs.

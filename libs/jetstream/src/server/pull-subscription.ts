@@ -30,7 +30,7 @@ export class PullSubscription implements DeliverySource {
   private subscription: Subscription | undefined;
   private outstanding = 0;
   private epoch = 0;
-  private lastHeardAt = Date.now();
+  private lastHeardAt = performance.now();
 
   constructor(
     private readonly nc: NatsConnection,
@@ -61,7 +61,7 @@ export class PullSubscription implements DeliverySource {
 
   /** Milliseconds since the server was last heard, 0 while nothing is asked of it. */
   get silentMs(): number {
-    return this.outstanding > 0 ? Date.now() - this.lastHeardAt : 0;
+    return this.outstanding > 0 ? performance.now() - this.lastHeardAt : 0;
   }
 
   get isSilent(): boolean {
@@ -73,7 +73,7 @@ export class PullSubscription implements DeliverySource {
     const missing = free - this.outstanding;
     if (!this.subscription || missing <= 0) return;
     if (this.outstanding > 0 && missing < window / REQUESTS_PER_WINDOW) return;
-    if (this.outstanding === 0) this.lastHeardAt = Date.now();
+    if (this.outstanding === 0) this.lastHeardAt = performance.now();
     this.outstanding += missing;
     const request = {
       batch: missing,
@@ -93,7 +93,7 @@ export class PullSubscription implements DeliverySource {
   reset(): void {
     this.epoch++;
     this.outstanding = 0;
-    this.lastHeardAt = Date.now();
+    this.lastHeardAt = performance.now();
     // A refused permission ends the subscription; it may have been granted since.
     if (this.subscription?.isClosed()) this.start();
   }
@@ -116,7 +116,7 @@ export class PullSubscription implements DeliverySource {
   }
 
   private receive(message: Msg): void {
-    this.lastHeardAt = Date.now();
+    this.lastHeardAt = performance.now();
     if (!message.subject.startsWith(this.inbox)) {
       if (this.outstanding > 0) this.outstanding--;
       this.listener.onMessage(message);

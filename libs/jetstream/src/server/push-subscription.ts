@@ -31,7 +31,7 @@ export interface PushConsumer {
 export class PushSubscription implements DeliverySource {
   private subscription: Subscription | undefined;
   private probing: NodeJS.Timeout | undefined;
-  private lastHeardAt = Date.now();
+  private lastHeardAt = performance.now();
 
   constructor(
     private readonly nc: NatsConnection,
@@ -50,7 +50,7 @@ export class PushSubscription implements DeliverySource {
   }
 
   reset(): void {
-    this.lastHeardAt = Date.now();
+    this.lastHeardAt = performance.now();
     // A refused permission ends the subscription; it may have been granted since.
     if (!this.subscription || this.subscription.isClosed()) this.subscribe();
   }
@@ -77,7 +77,7 @@ export class PushSubscription implements DeliverySource {
   }
 
   get silentMs(): number {
-    return this.probing ? Date.now() - this.lastHeardAt : 0;
+    return this.probing ? performance.now() - this.lastHeardAt : 0;
   }
 
   get isSilent(): boolean {
@@ -101,7 +101,7 @@ export class PushSubscription implements DeliverySource {
   }
 
   private receive(message: Msg): void {
-    this.lastHeardAt = Date.now();
+    this.lastHeardAt = performance.now();
     this.listener.onMessage(message);
   }
 
@@ -121,14 +121,14 @@ export class PushSubscription implements DeliverySource {
   private async probe(): Promise<void> {
     try {
       const { config } = await this.consumer.info();
-      this.lastHeardAt = Date.now();
+      this.lastHeardAt = performance.now();
       this.follow(config);
     } catch (error) {
       if (isMissing(error)) {
         this.listener.onTrouble('the consumer was deleted');
       } else if (isForbidden(error)) {
         // Whoever may not ask is not cut off for it.
-        this.lastHeardAt = Date.now();
+        this.lastHeardAt = performance.now();
       }
       // Anything else may pass; if it does not, silence tells.
     }
