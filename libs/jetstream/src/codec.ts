@@ -15,7 +15,7 @@ export interface DecodedMessage {
   readonly payload: unknown;
   /**
    * Identity of the event across redeliveries, republishing and versions.
-   * @default `<stream>:<sequence>`
+   * @default `<stream>:<sequence>:<milliseconds>`
    */
   readonly messageId?: string | undefined;
   /** Fields for log lines, such as `order_id`. */

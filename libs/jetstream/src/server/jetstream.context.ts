@@ -83,9 +83,12 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
     return this.info.pending;
   }
 
-  /** Identity of the event, the same for every redelivery; `<stream>:<sequence>` when the message carries none. */
+  /**
+   * Identity of the event, the same for every redelivery; `<stream>:<sequence>:<milliseconds>` when the message carries none.
+   * The time tells it from one of a stream that was created anew, which would count as handled.
+   */
   get messageId(): string {
-    return this.#messageId ?? `${this.stream}:${this.sequence}`;
+    return this.#messageId ?? `${this.stream}:${this.sequence}:${Math.trunc(this.info.timestampMs)}`;
   }
 
   /**
