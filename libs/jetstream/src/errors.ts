@@ -37,9 +37,12 @@ export class UndecodableMessageError extends TerminalError {
   override readonly code = 'JS_UNDECODABLE';
 }
 
-/** The consumer received a subject that none of its handlers declared. */
-export class UnroutableMessageError extends TerminalError {
-  override readonly code = 'JS_UNROUTABLE';
+/**
+ * The consumer received a subject that none of its handlers declared. It is tried again: while a release rolls out, a process
+ * of the newer version may have the handler.
+ */
+export class UnroutableMessageError extends JetStreamError {
+  readonly code = 'JS_UNROUTABLE';
 }
 
 /**

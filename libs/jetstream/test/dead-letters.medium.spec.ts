@@ -67,6 +67,35 @@ describe('dead letters', () => {
     expect(attempts).toBe(1);
   });
 
+  it('stores a message of a subject without a handler after all attempts, whether it can be read or not', async () => {
+    const { settled } = await scene.start(
+      scene.handler('a', { maxDeliver: 2, backoffMs: [10] }, () => undefined),
+    );
+    await scene.widen('b');
+    await scene.bystander.publish(scene.stream.subject('b'), 'unknown format');
+    const letter = await scene.firstLetter();
+    await scene.acked(1);
+    expect(letter.header('dead-letter-code')).toBe('JS_UNROUTABLE');
+    expect(letter.header('dead-letter-attempts')).toBe('2');
+    expect(settled.map(({ outcome }) => outcome)).toEqual(['retried', 'dead-lettered']);
+  });
+
+  it('gets no message that only a newer version of the service handles, once that runs', async () => {
+    const options = { maxDeliver: 100, backoffMs: { first: 100, cap: 100 } };
+    const older = await scene.start(scene.handler('a', options, () => undefined));
+    await scene.widen('b');
+    await scene.bystander.publish(scene.stream.subject('b'), '1');
+    await waitFor('an attempt of the older version', () => older.settled[0]?.outcome === 'retried');
+    const seen: unknown[] = [];
+    await Promise.all([
+      scene.stop(older),
+      scene.start(scene.handler(['a', 'b'], options, (payload) => seen.push(payload))),
+    ]);
+    await scene.acked(1);
+    expect(seen).toEqual([1]);
+    expect(await scene.letters()).toEqual([]);
+  });
+
   it('tells what was thrown that is no error', async () => {
     await scene.start(
       scene.handler('a', { maxDeliver: 1 }, () => {

@@ -79,6 +79,12 @@ export class HandlerScene {
     }
   }
 
+  /** Has the durable read another subject of the stream too, as a newer version of the service would. */
+  async widen(suffix: string): Promise<void> {
+    const subjects = ['a', suffix].map(this.stream.subject);
+    await this.bystander.updateConsumer(this.stream.name, this.durable, { filter_subjects: subjects });
+  }
+
   position() {
     return this.bystander.consumer(this.stream.name, this.durable);
   }

@@ -138,6 +138,10 @@ export class Bystander {
     await (await jetstreamManager(this.nc)).consumers.add(stream, config);
   }
 
+  async updateConsumer(stream: string, durable: string, changes: Partial<ConsumerConfig>): Promise<void> {
+    await (await jetstreamManager(this.nc)).consumers.update(stream, durable, changes);
+  }
+
   async updateStream(stream: string, changes: Partial<StreamUpdateConfig>): Promise<void> {
     await (await jetstreamManager(this.nc)).streams.update(stream, changes);
   }

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, type Type } from '@nestjs/common';
 import { createInbox, nanos, type Msg } from '@nats-io/transport-node';
-import { EventPattern, TerminalError, type DeadLettered, type JetStreamOptions } from '@slipstream/jetstream';
+import {
+  EventPattern,
+  TerminalError,
+  type DeadLettered,
+  type HandlerOptions,
+  type JetStreamOptions,
+} from '@slipstream/jetstream';
 import { uniqueName, waitFor } from '@slipstream/testing';
 import { Bystander, startTestApp, testStream, type TestApp, type TestStream } from './harness.js';
 
@@ -118,6 +124,38 @@ describe('the survey of streams and consumers', () => {
     ).toEqual([durable]);
   });
 
+  it.each<[string, Partial<HandlerOptions>]>([
+    ['a durable that was deleted', {}],
+    ['one that is there only while its process reads', { delivery: 'ordered' }],
+  ])('knows how far the others are without %s', async (_, options) => {
+    const gone = uniqueName('gone');
+
+    @Controller()
+    class Both {
+      @EventPattern(stream.subject('a'), { durable })
+      onOne(): void {}
+
+      @EventPattern(stream.subject('a'), { durable: gone, ...options })
+      onOther(): void {}
+    }
+    const { server } = await start(Both);
+    await server.pause(durable);
+    await server.pause(gone);
+    if (!options.delivery) await bystander.deleteConsumer(stream.name, gone);
+    await waitFor(
+      'the consumer to be gone',
+      async () => (await bystander.consumers(stream.name)).length === 1,
+    );
+    await publish(2);
+    const expected = [expect.objectContaining({ consumer: durable, pending: 2 })];
+    expect(await server.positions()).toEqual(expected);
+    const { consumers } = await server.survey();
+    expect(consumers.filter((position) => position.stream === stream.name)).toEqual(expected);
+    await waitFor('the watch to see the backlog', () =>
+      server.liveness().some(({ consumer, pending }) => consumer === durable && pending === 2),
+    );
+  });
+
   it('finds the consumer stalled when somebody else holds all that may be unacked, and well when it lets go', async () => {
     const app = await start(handler(durable));
     const [liveness] = app.server.liveness();
@@ -129,11 +167,16 @@ describe('the survey of streams and consumers', () => {
     const judged = () => app.server.liveness().find(({ consumer }) => consumer === durable);
     await waitFor('it to be seen waiting', () => judged()?.state === 'running' && judged()?.pending === 1);
     const passTime = clock();
+    // The time that passes at once is silence too, which the loop ends by asking anew.
+    const isJudgedByMovement = (state: string) => {
+      const { state: found, silentMs = Infinity } = judged() ?? {};
+      return found === state && silentMs < 5_000;
+    };
     passTime(15_000);
-    expect(judged()?.state).toBe('running');
+    await waitFor('it to be heard again, and well', () => isJudgedByMovement('running'));
     // Readiness must be red within half a minute.
     passTime(15_000);
-    await waitFor('it to be found stalled', () => judged()?.state === 'stalled');
+    await waitFor('it to be found stalled', () => isJudgedByMovement('stalled'));
     stolen.respond('+ACK');
     await waitFor('it to be found well', () => judged()?.state === 'running');
     await waitFor(

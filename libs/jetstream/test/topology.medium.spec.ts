@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   AckPolicy,
   DeliverPolicy,
@@ -9,7 +9,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { Controller } from '@nestjs/common';
+import { Controller, Logger } from '@nestjs/common';
 import {
   applyTopology,
   declareTopology,
@@ -29,10 +29,13 @@ describe('the declared topology', () => {
   let bystander: Bystander;
   let manager: JetStreamManager;
 
-  function controller(ackWaitMs = 30_000, subject = 'a') {
+  function controller(ackWaitMs = 30_000, ...subjects: string[]) {
     @Controller()
     class Declared {
-      @EventPattern(stream.subject(subject), { durable: 'declared', ackWaitMs })
+      @EventPattern((subjects.length > 0 ? subjects : ['a']).map(stream.subject), {
+        durable: 'declared',
+        ackWaitMs,
+      })
       on(): void {}
     }
     return Declared;
@@ -73,6 +76,10 @@ describe('the declared topology', () => {
     return (await manager.streams.info(stream.name)).config;
   }
 
+  async function filters(durable = 'declared'): Promise<string[] | undefined> {
+    return (await bystander.consumer(stream.name, durable)).config.filter_subjects;
+  }
+
   beforeEach(async () => {
     stream = testStream();
     bystander = await Bystander.connect();
@@ -80,6 +87,7 @@ describe('the declared topology', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await bystander.close();
   });
 
@@ -185,7 +193,7 @@ describe('the declared topology', () => {
 
   it('brings a consumer up to date, and refuses what the server fixed when it created it', async () => {
     await existing();
-    const other = declaration({}, [controller(60_000, 'b')]);
+    const other = declaration({}, [controller(60_000, 'a', 'b')]);
     expect(await changes(other)).toEqual([
       ['safe', 'ack_wait'],
       ['safe', 'filter_subjects'],
@@ -199,6 +207,69 @@ describe('the declared topology', () => {
       deliver_policy: DeliverPolicy.New,
     });
     expect(await changes(declaration())).toContainEqual(['refused', 'deliver_policy']);
+  });
+
+  it('has a consumer read more at once, and less only when asked for', async () => {
+    await existing();
+    const other = declaration({}, [controller(30_000, 'b')]);
+    expect(await changes(other)).toEqual([
+      ['safe', 'filter_subjects'],
+      ['needs-migration', 'filter_subjects'],
+    ]);
+    await apply(other);
+    expect(await filters()).toEqual(['a', 'b'].map(stream.subject));
+    expect(await changes(other)).toEqual([['needs-migration', 'filter_subjects']]);
+    await migrate(other);
+    expect(await filters()).toEqual([stream.subject('b')]);
+    expect(await changes(other)).toEqual([]);
+  });
+
+  it('leaves a consumer what it reads when an older version starts, which warns of it', async () => {
+    const warnings = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const newer = await startTestApp(stream, [controller(30_000, 'a', 'b')]);
+    expect(warnings).not.toHaveBeenCalled();
+    const older = await startTestApp(stream, [controller(40_000, 'a')]);
+    expect(await filters()).toEqual(['a', 'b'].map(stream.subject));
+    expect((await bystander.consumer(stream.name, 'declared')).config.ack_wait).toBe(nanos(40_000));
+    expect(warnings.mock.calls).toEqual([
+      [
+        { stream: stream.name, consumer: 'declared', subjects: [stream.subject('b')] },
+        expect.stringContaining('streams apply --migrate'),
+      ],
+    ]);
+    await Promise.all([newer, older].map(({ app }) => app.close()));
+  });
+
+  it('leaves every partition what it reads, and warns once', async () => {
+    const ordered = (...subjects: string[]) => {
+      @Controller()
+      class Ordered {
+        @EventPattern(subjects.map(stream.subject), {
+          durable: 'ordered',
+          orderBy: ({ subject }) => subject,
+          partitions: 2,
+        })
+        on(): void {}
+      }
+      return Ordered;
+    };
+    const warnings = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const newer = await startTestApp(stream, [ordered('a', 'b')]);
+    const older = await startTestApp(stream, [ordered('a')]);
+    for (const partition of ['ordered-p0', 'ordered-p1']) {
+      expect(await filters(partition)).toEqual(['a', 'b'].map(stream.subject));
+    }
+    expect(warnings).toHaveBeenCalledTimes(1);
+    await Promise.all([newer, older].map(({ app }) => app.close()));
+  });
+
+  it('lets no start exchange a filter for one that overlaps with it', async () => {
+    await apply(declaration({}, [controller(30_000, '*.x')]));
+    const other = controller(30_000, 'x.*');
+    await expect(startTestApp(stream, [other])).rejects.toThrow(TopologyMismatchError);
+    expect(await filters()).toEqual([stream.subject('*.x')]);
+    await migrate(declaration({}, [other]));
+    expect(await filters()).toEqual([stream.subject('x.*')]);
   });
 
   it('stops a start whose durable cannot become the declared one', async () => {

@@ -90,9 +90,11 @@ export class Dispatcher {
         return attempt;
       }
       if (!this.plan.options.raw) assertPublished(message);
+      // What no handler here takes may be unreadable here too, which is terminal, while a newer version can read it.
+      if (!route) throw this.unroutable(message);
       attempt.decoded = this.decode(message);
       context.identify(attempt.decoded.messageId);
-      this.refuse(attempt);
+      this.assertNoCrashLoop(context);
     } catch (error) {
       attempt.outcome = { kind: 'failed', error };
     }
@@ -195,14 +197,16 @@ export class Dispatcher {
     }
   }
 
-  private refuse({ route, message, context }: Attempt): void {
+  private unroutable({ subject }: Msg): UnroutableMessageError {
+    return new UnroutableMessageError(`"${this.plan.options.durable}" has no handler for "${subject}"`);
+  }
+
+  private assertNoCrashLoop({ attempt }: JetStreamContext): void {
+    if (attempt <= this.mostStarts) return;
     const { durable } = this.plan.options;
-    if (!route) throw new UnroutableMessageError(`"${durable}" has no handler for "${message.subject}"`);
-    if (context.attempt > this.mostStarts) {
-      throw new CrashLoopError(
-        `started ${context.attempt - 1} times by "${durable}" and never settled; its handler seems to kill the process`,
-      );
-    }
+    throw new CrashLoopError(
+      `started ${attempt - 1} times by "${durable}" and never settled; its handler seems to kill the process`,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ConsumerConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { covers, overlaps } from '../subject.js';
 import type { TopologyChange, Verdict } from './change.js';
 import { isSame } from './consumer-config.js';
 import { ageInWords } from './words.js';
@@ -37,19 +38,27 @@ export function compareConsumer(
   const known: ConsumerConfig = { deliver_subject: '', ...withFilters(actual) };
   return (Object.keys(wanted) as (keyof ConsumerConfig)[])
     .filter((field) => wanted[field] !== undefined && !isSame(known[field], wanted[field]))
-    .map((field) => {
-      const [changeClass, text] = judge(field, known[field], wanted[field]);
-      return {
-        class: changeClass,
-        action: 'update',
-        stream,
-        consumer,
-        field,
-        actual: known[field],
-        wanted: wanted[field],
-        description: `consumer ${consumer} on ${stream}: ${text}`,
-      } satisfies TopologyChange;
-    });
+    .flatMap((field) => steps(field, known[field], wanted[field]).map((step) => ({ field, ...step })))
+    .map(({ verdict: [changeClass, text], ...step }) => ({
+      class: changeClass,
+      action: 'update',
+      stream,
+      consumer,
+      ...step,
+      description: `consumer ${consumer} on ${stream}: ${text}`,
+    }));
+}
+
+/** One change of a setting. Where there are two, the second begins with what the first one leaves. */
+interface Step {
+  readonly actual: unknown;
+  readonly wanted: unknown;
+  readonly verdict: Verdict;
+}
+
+function steps(field: keyof ConsumerConfig, actual: unknown, wanted: unknown): Step[] {
+  if (field === 'filter_subjects') return filterSteps(actual as string[], wanted as string[]);
+  return [{ actual, wanted, verdict: judge(field, actual, wanted) }];
 }
 
 function judge(field: keyof ConsumerConfig, actual: unknown, wanted: unknown): Verdict {
@@ -60,21 +69,46 @@ function judge(field: keyof ConsumerConfig, actual: unknown, wanted: unknown): V
         'delete it and accept that it starts anew',
     ];
   }
-  if (field === 'filter_subjects') return ['safe', describeFilters(actual as string[], wanted as string[])];
   if (field === 'ack_wait') {
     return ['safe', `ack wait ${ageInWords(Number(actual ?? nanos(0)))} → ${ageInWords(Number(wanted))}`];
   }
   return ['safe', `${field} ${JSON.stringify(actual) ?? 'unset'} → ${JSON.stringify(wanted)}`];
 }
 
-function describeFilters(actual: readonly string[], wanted: readonly string[]): string {
-  const added = wanted.filter((subject) => !actual.includes(subject));
-  const removed = actual.filter((subject) => !wanted.includes(subject));
-  const parts = [
-    added.length > 0 && `also reads ${added.join(', ')}, from its present position on`,
-    removed.length > 0 && `no longer reads ${removed.join(', ')}`,
+/**
+ * What a consumer is also to read is safe. What it is to read no more is not: its position moves past messages there, and
+ * another version of the service, which may handle them, never gets them.
+ */
+function filterSteps(actual: readonly string[], wanted: readonly string[]): Step[] {
+  const only = `reads only ${wanted.join(', ')}`;
+  // No version of a service reads everything: somebody made it by hand for the declaration to complete.
+  if (actual.length === 0) return [{ actual, wanted, verdict: ['safe', only] }];
+  const dropped = notCovered(actual, wanted).join(', ');
+  const less: Verdict = [
+    'needs-migration',
+    `${only}; what waits for it on ${dropped} is passed over for good`,
   ];
-  return parts.filter(Boolean).join('; ');
+  const union = unite(actual, wanted);
+  if (!union) return [{ actual, wanted, verdict: less }];
+  const added = notCovered(union, actual).join(', ');
+  const more: Verdict = ['safe', `also reads ${added}, from its present position on`];
+  return [
+    ...(isSame(actual, union) ? [] : [{ actual, wanted: union, verdict: more }]),
+    ...(isSame(union, wanted) ? [] : [{ actual: union, wanted, verdict: less }]),
+  ];
+}
+
+/** The fewest filters for all that either lets through; undefined when some overlap, which the server refuses. */
+function unite(some: readonly string[], others: readonly string[]): string[] | undefined {
+  const all = [...new Set([...some, ...others])].toSorted();
+  const united = all.filter((one) => !all.some((other) => other !== one && covers(other, one)));
+  const isRefused = united.some((one) => united.some((other) => one !== other && overlaps(one, other)));
+  return isRefused ? undefined : united;
+}
+
+/** Filters that let through what none of the others does. */
+export function notCovered(filters: readonly string[], others: readonly string[]): string[] {
+  return filters.filter((one) => !others.some((other) => covers(other, one)));
 }
 
 function withFilters(config: ConsumerConfig): ConsumerConfig {

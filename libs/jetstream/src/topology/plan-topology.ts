@@ -125,13 +125,14 @@ export async function changeConsumer(
   if (changes.some(({ action }) => action === 'create')) {
     await ignoring(CONSUMER_EXISTS, () => manager.consumers.add(stream, config));
   } else if (changes.length > 0) {
+    const update: Partial<ConsumerConfig> = valuesOf(changes);
     // The client merges into what is there, and the server refuses a consumer with both kinds of filter.
-    const update: Partial<ConsumerConfig> = { ...valuesOf(changes), filter_subjects: config.filter_subjects };
-    if (config.filter_subjects) update.filter_subject = undefined;
+    if (update.filter_subjects) update.filter_subject = undefined;
     await manager.consumers.update(stream, config.durable_name, update);
   }
 }
 
+/** Of several changes of one field the last one counts. */
 function valuesOf(changes: readonly TopologyChange[]): Record<string, unknown> {
   return Object.fromEntries(changes.map(({ field = '', wanted }) => [field, wanted]));
 }

@@ -1,10 +1,14 @@
 import { Logger } from '@nestjs/common';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import type { JetStreamConnection } from '../connection.js';
 import type { ResolvedJetStreamOptions } from '../jetstream.options.js';
 import type { ConsumerPosition } from '../observer.js';
+import { isMissing } from '../server/missing.js';
 import type { ConsumerPlan } from '../server/routes.js';
 import { Binding } from './binding.js';
+import type { TopologyChange } from './change.js';
+import { notCovered } from './compare-consumers.js';
 import { consumerSettings } from './declaration.js';
 import { changeConsumer, changeStream, planConsumer, planStream } from './plan-topology.js';
 import { streamSettings } from './stream-config.js';
@@ -64,25 +68,39 @@ export class Topology {
 
   /** Partitions of one durable. The first one comes last: where it is, all of them are. */
   async ensureInTurn(plans: readonly ConsumerPlan[]): Promise<void> {
-    for (const plan of plans.toReversed()) await this.ensureConsumer(plan);
+    const left: TopologyChange[] = [];
+    for (const plan of plans.toReversed()) left.push(...(await this.bringUpToDate(plan)));
+    this.warnOf(left);
   }
 
   /**
-   * Creates the durable of a plan, or brings the settings that may change up to date.
+   * Creates the durable of a plan, or brings the settings that may change up to date. It reads on what it has read so far.
    * @throws TopologyMismatchError when the server has a consumer of this name that cannot become the declared one
    * @throws TopologyUnavailableError in `bind` mode, when the durable is missing or not permitted
    */
   async ensureConsumer(plan: ConsumerPlan): Promise<void> {
-    if (this.wanted.topology === 'bind') return this.binding.requireConsumer(plan);
+    this.warnOf(await this.bringUpToDate(plan));
+  }
+
+  /** @returns what is left to an operator, because the durable would read less */
+  private async bringUpToDate(plan: ConsumerPlan): Promise<TopologyChange[]> {
+    if (this.wanted.topology === 'bind') {
+      await this.binding.requireConsumer(plan);
+      return [];
+    }
     const manager = await this.connection.manager();
     const settings = consumerSettings(plan);
     const changes = await planConsumer(manager, settings);
-    const refused = changes.filter((change) => change.class === 'refused');
-    if (refused.length > 0) {
-      throw new TopologyMismatchError(refused.map(({ description }) => description).join('; '));
+    const impossible = changes.filter((change) => change.class === 'refused' || isExchange(change));
+    if (impossible.length > 0) {
+      throw new TopologyMismatchError(impossible.map(({ description }) => description).join('; '));
     }
-    await changeConsumer(manager, settings, changes);
-    if (changes.length > 0) this.report(plan, changes[0]?.action === 'create' ? 'created' : 'updated');
+    // Of two versions that run side by side, the older one does not know what the newer one reads. Taken away at its start,
+    // messages there would be passed over for good.
+    const { safe = [], 'needs-migration': left = [] } = Object.groupBy(changes, (change) => change.class);
+    await changeConsumer(manager, settings, safe);
+    if (safe.length > 0) this.report(plan, safe[0]?.action === 'create' ? 'created' : 'updated');
+    return left;
   }
 
   /**
@@ -106,21 +124,48 @@ export class Topology {
     return this.connection.bindAttempts();
   }
 
-  /**
-   * Asks the server how far each consumer is.
-   * @throws what the server answers when it does not know one of them
-   */
+  /** Asks the server how far each consumer is, and leaves out those that it does not know. */
   async positions(consumers: readonly LocatedConsumer[]): Promise<ConsumerPosition[]> {
     const manager = await this.connection.manager();
-    return Promise.all(
-      consumers.map(async ({ plan: { stream, options }, consumerName }) => ({
-        ...toPosition(await manager.consumers.info(stream.name, consumerName)),
-        consumer: options.durable,
-      })),
+    const found = await Promise.all(consumers.map((consumer) => positionOf(manager, consumer)));
+    return found.filter((position) => position !== undefined);
+  }
+
+  private warnOf(left: readonly TopologyChange[]): void {
+    const change = left.at(-1);
+    if (!change) return;
+    const { stream, consumer } = change;
+    this.logger.warn(
+      { stream, consumer, subjects: notCovered(change.actual as string[], change.wanted as string[]) },
+      'the durable still reads subjects that no handler here has; if no newer version has them either, take them out ' +
+        'with "slipstream streams apply --migrate"',
     );
   }
 
   private report({ stream, options }: ConsumerPlan, what: 'created' | 'updated'): void {
     this.logger.log({ stream: stream.name, consumer: options.durable }, `consumer ${what}`);
+  }
+}
+
+/** Nothing the server allows reads both what is there and what is declared. */
+function isExchange({ field, class: changeClass, actual, wanted }: TopologyChange): boolean {
+  return (
+    field === 'filter_subjects' &&
+    changeClass === 'needs-migration' &&
+    notCovered(wanted as string[], actual as string[]).length > 0
+  );
+}
+
+/** One that was deleted, or that comes and goes with its process, must not hide how far all the others are. */
+async function positionOf(
+  manager: JetStreamManager,
+  { plan: { stream, options }, consumerName }: LocatedConsumer,
+): Promise<ConsumerPosition | undefined> {
+  try {
+    const info = await manager.consumers.info(stream.name, consumerName);
+    return { ...toPosition(info), consumer: options.durable };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
