@@ -37,8 +37,9 @@ export class SettlementWatch {
     const { streams, consumers } = await this.survey();
     this.stored = new Map(streams.map(({ stream, lastSequence }) => [stream, lastSequence]));
     const settling = consumers.filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
-    // Without any, nothing was heard.
-    const isInTime = settling.length > 0 && settling.every((at) => hasSettled(at, before.get(at.stream)));
+    // Of one that is missing nothing was heard.
+    const isComplete = settling.length === SETTLING_DURABLES.size;
+    const isInTime = isComplete && settling.every((at) => hasSettled(at, before.get(at.stream)));
     if (isInTime) this.inTimeSince = since;
     return isInTime ? now - since : undefined;
   }

@@ -207,8 +207,14 @@ describe('the saga of an order', () => {
 
     /** All that is stored is settled, unless the position says otherwise. */
     const surveyOf = (position: Partial<typeof SETTLED>, lastSequence = 7) => ({
-      streams: [{ stream: 'PAYMENTS', lastSequence }],
-      consumers: [{ ...SETTLED, ...position }],
+      streams: [
+        { stream: 'PAYMENTS', lastSequence },
+        { stream: 'INVENTORY', lastSequence: 7 },
+      ],
+      consumers: [
+        { ...SETTLED, ...position },
+        { ...SETTLED, stream: 'INVENTORY', consumer: 'order-inventory' },
+      ],
     });
 
     /** Whether an order is still pending after a round at each of the positions. */
@@ -283,20 +289,29 @@ describe('the saga of an order', () => {
       ]);
     });
 
-    it('gives no order up before the consumers are there', async () => {
-      const order = orderOf();
-      await register(order);
-      const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
-      const housekeeping = new HousekeepingService(
-        saga,
-        process.keys,
-        () => Promise.resolve({ ...surveyOf({}), consumers: [] }),
-        config,
-      );
-      await housekeeping.run();
-      await housekeeping.run();
-      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
-    });
+    it.each(['order-payments', 'order-inventory'])(
+      'gives no order up while %s is not there',
+      async (missing) => {
+        const order = orderOf();
+        await register(order);
+        const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
+        const housekeeping = new HousekeepingService(
+          saga,
+          process.keys,
+          () => {
+            const { streams, consumers } = surveyOf({});
+            return Promise.resolve({
+              streams,
+              consumers: consumers.filter(({ consumer }) => consumer !== missing),
+            });
+          },
+          config,
+        );
+        await housekeeping.run();
+        await housekeeping.run();
+        expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
+      },
+    );
 
     it('gives orders time after an outage', async () => {
       const order = orderOf();
