@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { get as getPlainly, type IncomingMessage } from 'node:http';
 import { get as getByTls } from 'node:https';
-import { text } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import { ServiceUnavailableError } from './operations-errors.js';
 
 const PAGE = 500;
@@ -185,7 +185,7 @@ async function get(service: string, url: string): Promise<string> {
 async function ask(url: string): Promise<Answer> {
   const request = url.startsWith('https:') ? getByTls(url) : getPlainly(url);
   const [response] = (await once(request, 'response')) as [IncomingMessage];
-  return { status: response.statusCode ?? 0, body: await text(response) };
+  return { status: response.statusCode ?? 0, body: await textOf(response) };
 }
 
 /** What a problem (RFC 9457) says; nothing where the answer is none. */
