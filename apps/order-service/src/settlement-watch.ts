@@ -9,7 +9,7 @@ export interface SettlementSurvey {
 
 type SettlementPosition = Pick<
   ConsumerPosition,
-  'stream' | 'consumer' | 'pending' | 'ackPending' | 'settledThrough'
+  'stream' | 'consumer' | 'pending' | 'ackPending' | 'deliveredThrough' | 'settledThrough'
 >;
 
 /**
@@ -18,7 +18,7 @@ type SettlementPosition = Pick<
  * turn or for another attempt.
  */
 export class SettlementWatch {
-  /** By stream, the last message that it had at the last look. */
+  /** By consumer, the last message that its stream had at the last look. */
   private stored: ReadonlyMap<string, number> = new Map();
   private inTimeSince: number | undefined;
 
@@ -35,14 +35,20 @@ export class SettlementWatch {
     this.stored = new Map();
     this.inTimeSince = undefined;
     const { streams, consumers } = await this.survey();
-    this.stored = new Map(streams.map(({ stream, lastSequence }) => [stream, lastSequence]));
+    const lasts = new Map(streams.map(({ stream, lastSequence }) => [stream, lastSequence]));
     const settling = consumers.filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
+    this.stored = new Map(settling.map((at) => [at.consumer, lasts.get(at.stream) ?? lastKnownBy(at)]));
     // Of one that is missing nothing was heard.
     const isComplete = settling.length === SETTLING_DURABLES.size;
-    const isInTime = isComplete && settling.every((at) => hasSettled(at, before.get(at.stream)));
+    const isInTime = isComplete && settling.every((at) => hasSettled(at, before.get(at.consumer)));
     if (isInTime) this.inTimeSince = since;
     return isInTime ? now - since : undefined;
   }
+}
+
+/** Where a service may not ask for the stream: it has nothing beyond what was delivered when nothing is pending. */
+function lastKnownBy({ pending, deliveredThrough }: SettlementPosition): number {
+  return pending === 0 ? deliveredThrough : Infinity;
 }
 
 /** The last message of a stream may be none of the consumer's, which has settled everything when nothing is left. */

@@ -202,6 +202,7 @@ describe('the saga of an order', () => {
       consumer: 'order-payments',
       pending: 0,
       ackPending: 0,
+      deliveredThrough: 7,
       settledThrough: 7,
     };
 
@@ -260,6 +261,22 @@ describe('the saga of an order', () => {
         { last: 40, pending: 10, settledThrough: 12, ackPending: 18 },
       ];
       expect(await pendingAfter(first, second)).toEqual([true, false]);
+    });
+
+    it('gives an order up also where it may ask for its consumers alone', async () => {
+      const order = orderOf();
+      await register(order);
+      const looks = [
+        surveyOf({ deliveredThrough: 9, ackPending: 2 }),
+        surveyOf({ deliveredThrough: 20, settledThrough: 9, ackPending: 11 }),
+      ].values();
+      const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
+      const survey = () => Promise.resolve({ ...(looks.next().value ?? surveyOf({})), streams: [] });
+      const housekeeping = new HousekeepingService(saga, process.keys, survey, config);
+      await housekeeping.run();
+      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'pending' });
+      await housekeeping.run();
+      expect(await process.orders.find(order.orderId)).toMatchObject({ status: 'cancelled' });
     });
 
     it('gives no order up while what settles it may still wait in a stream', async () => {
