@@ -23,15 +23,16 @@ module.exports = {
       name: 'no-app-imports-app',
       comment: 'Bounded contexts talk through events and HTTP only.',
       severity: 'error',
-      from: { path: '^apps/([^/]+)/', pathNot: '^apps/cli/' },
+      from: { path: '^apps/([^/]+)/', pathNot: '^apps/(cli|console)/' },
       to: { path: '^apps/', pathNot: '^apps/$1/' },
     },
     {
-      name: 'cli-sees-declarations-only',
-      comment: 'The command line describes what services handle; how they do it is none of its business.',
+      name: 'operators-see-declarations-only',
+      comment:
+        'The command line and the console describe what services handle; how they do it is none of their business.',
       severity: 'error',
-      from: { path: '^apps/cli/' },
-      to: { path: '^apps/(?!cli/)', pathNot: '^apps/[^/]+/src/declaration\\.ts$' },
+      from: { path: '^apps/(cli|console)/|^apps/system\\.ts$' },
+      to: { path: '^apps/', pathNot: '^apps/$1/|^apps/[^/]+/src/declaration\\.ts$|^apps/system\\.ts$' },
     },
     {
       name: 'no-lib-imports-app',

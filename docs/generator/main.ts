@@ -6,7 +6,7 @@ import { format, resolveConfig } from 'prettier';
 import { isAnyStale, writeAll } from '../../tools/contracts/generated-files.ts';
 import { catalogue } from './catalogue.js';
 import { httpApis } from './openapi.js';
-import { services } from './services.js';
+import { services } from '../../apps/system.js';
 
 const REFERENCE = join(import.meta.dirname, '..', 'reference');
 

@@ -7,7 +7,7 @@ import avro from 'avsc';
 import { globSync, readFileSync } from 'node:fs';
 import { contracts } from '@slipstream/contracts';
 import { describeMessages } from '@slipstream/service';
-import { services } from '../../docs/generator/services.js';
+import { services } from '../../apps/system.js';
 
 const REFERENCE = 'docs/reference';
 const read = (file: string) =>

@@ -20,6 +20,8 @@ const DURABLES = {
 } as const satisfies Record<string, readonly string[]>;
 
 const SERVICES = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
+/** Who operates the system, by hand and in a browser. */
+const OPERATORS = ['operator', 'console'];
 const OWN_STREAM: Partial<Record<string, string>> = {
   'order-service': 'ORDERS',
   'payment-service': 'PAYMENTS',
@@ -88,7 +90,7 @@ describe('the permissions', () => {
 
   beforeAll(async () => {
     server = await SecureServer.start();
-    for (const role of [...SERVICES, 'provisioner', 'operator', 'system']) {
+    for (const role of [...SERVICES, 'provisioner', ...OPERATORS, 'system']) {
       actors.set(role, new Actor(await server.connectAs(role)));
     }
   }, 180_000);
@@ -98,7 +100,7 @@ describe('the permissions', () => {
   }, 30_000);
 
   it('in docker/nats are those that the code declares', async () => {
-    const { permissionsOfRoles } = await import('../../apps/cli/src/declared.ts');
+    const { permissionsOfRoles } = await import('../../apps/system.ts');
     const { serverConfig } = await import('../../apps/cli/src/commands/permissions.ts');
     const committed = readFileSync('docker/nats/permissions.conf', 'utf8');
     expect(committed).toBe(serverConfig(permissionsOfRoles()));
@@ -214,31 +216,36 @@ describe('the permissions', () => {
     expect(await readable('provisioner', ['>', 'orders.>', '_INBOX_operator.>'])).toEqual([]);
   });
 
-  it('let an operator read, redrive and pause, and neither publish events nor touch a durable otherwise', async () => {
-    const durables = foreign(DURABLES, 'nobody');
-    const work = [
-      'operations.redrive.ORDERS.payment-orders.1',
-      ...durables.map((durable) => `$JS.API.CONSUMER.PAUSE.${durable}`),
-      '$JS.API.STREAM.MSG.DELETE.ORDERS_DLQ',
-      '$JS.API.CONSUMER.CREATE.ORDERS_DLQ.reader',
-      '$JS.API.CONSUMER.MSG.NEXT.ORDERS_DLQ.reader',
-    ];
-    expect(await permitted('operator', work)).toEqual(work);
-    const all = [...durables, ...durables.map(redriveOf)];
-    const others = [
-      ...foreign(EVENTS, 'nobody'),
-      ...all.map(next),
-      ...all.flatMap((durable) => [
-        `$JS.API.CONSUMER.CREATE.${durable}`,
-        `$JS.API.CONSUMER.CREATE.${durable}.a`,
-        `$JS.API.CONSUMER.DURABLE.CREATE.${durable}`,
-        `$JS.ACK.${durable}.1.1.1.1.0`,
-      ]),
-      ...destruction().filter((subject) => !/MSG\.DELETE\.\w+_DLQ$/.test(subject)),
-      ...STREAMS.map((name) => `$JS.API.STREAM.UPDATE.${name}`),
-    ];
-    expect(await permitted('operator', others)).toEqual([]);
-  });
+  it.each(OPERATORS)(
+    'let %s read, redrive and pause, and neither publish events nor touch a durable otherwise',
+    async (role) => {
+      const durables = foreign(DURABLES, 'nobody');
+      const work = [
+        'operations.redrive.ORDERS.payment-orders.1',
+        ...durables.map((durable) => `$JS.API.CONSUMER.PAUSE.${durable}`),
+        '$JS.API.STREAM.MSG.DELETE.ORDERS_DLQ',
+        '$JS.API.CONSUMER.CREATE.ORDERS_DLQ.reader',
+        '$JS.API.CONSUMER.MSG.NEXT.ORDERS_DLQ.reader',
+      ];
+      expect(await permitted(role, work)).toEqual(work);
+      const all = [...durables, ...durables.map(redriveOf)];
+      const others = [
+        ...foreign(EVENTS, 'nobody'),
+        ...all.map(next),
+        ...all.flatMap((durable) => [
+          `$JS.API.CONSUMER.CREATE.${durable}`,
+          `$JS.API.CONSUMER.CREATE.${durable}.a`,
+          `$JS.API.CONSUMER.DURABLE.CREATE.${durable}`,
+          `$JS.ACK.${durable}.1.1.1.1.0`,
+        ]),
+        ...destruction().filter((subject) => !/MSG\.DELETE\.\w+_DLQ$/.test(subject)),
+        ...STREAMS.map((name) => `$JS.API.STREAM.UPDATE.${name}`),
+      ];
+      expect(await permitted(role, others)).toEqual([]);
+      const inboxes = OPERATORS.filter((other) => other !== role).map((other) => `_INBOX_${other}.>`);
+      expect(await readable(role, ['orders.>', '$JS.>', ...inboxes])).toEqual([]);
+    },
+  );
 
   it('let whoever looks after the servers see no stream', async () => {
     const ask = async (subject: string) =>

@@ -2,7 +2,7 @@ import type { ConsumerConfig, StreamConfig } from '@nats-io/jetstream';
 import { stringify } from 'yaml';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { declareSystem } from '../../apps/cli/src/declared.js';
+import { declareSystem } from '../../apps/system.js';
 import { ROOT_DIR } from '../paths.ts';
 import { readObjects } from './kustomize.ts';
 

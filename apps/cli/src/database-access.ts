@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { readEnvironment } from '@slipstream/bootstrap';
 import { NotFoundError, type SystemFacts } from '@slipstream/operations';
-import { dataSourceOptions } from '@slipstream/postgres';
+import { askDurability, dataSourceOptions } from '@slipstream/postgres';
 import { databaseEnvironment } from '@slipstream/service';
 import { DataSource } from 'typeorm';
-import { requireService } from './declared.js';
+import { requireService } from '../../system.js';
 import { DatabaseUnreachableError } from './errors.js';
 
 /** Days of events take longer to count than a service may wait for an answer. */
@@ -48,21 +48,7 @@ export async function askDatabase(): Promise<SystemFacts['database']> {
   if (!process.env['DATABASE_URL']?.trim() && !process.env['DATABASE_URL_FILE']) return 'unnamed';
   const { DATABASE_URL: url } = readEnvironment(databaseEnvironment, process.env);
   Logger.overrideLogger(false);
-  try {
-    const dataSource = await open(dataSourceOptions({ url, schema: 'public', migrations: [], poolSize: 1 }));
-    try {
-      const [facts] = await dataSource.query(
-        `SELECT current_setting('server_version_num')::int AS "versionNumber", current_setting('fsync') AS fsync,
-           current_setting('synchronous_commit') AS "synchronousCommit"`,
-      );
-      return facts;
-    } finally {
-      await dataSource.destroy();
-    }
-  } catch (error) {
-    if (error instanceof DatabaseUnreachableError) return 'unreachable';
-    throw error;
-  }
+  return (await askDurability(url)) ?? 'unreachable';
 }
 
 async function open(options: ReturnType<typeof dataSourceOptions>): Promise<DataSource> {

@@ -5,7 +5,7 @@ import type { Recall, SettledMessage } from '@slipstream/operations';
 import { inboxLedger, type LedgerMessage } from '@slipstream/service';
 import type { DataSource } from 'typeorm';
 import { withDatabaseOf } from './database-access.js';
-import { requireService } from './declared.js';
+import { requireService } from '../../system.js';
 
 /**
  * Opens the inbox of a service, and the tables beside it that tell what the service has dealt with.

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { readEnvironment } from '@slipstream/bootstrap';
 import { dataSourceOptions, migrate } from '@slipstream/postgres';
 import { databaseEnvironment, serviceMigrations } from '@slipstream/service';
-import { requireService, services } from './declared.js';
+import { requireService, services } from '../../system.js';
 import { DatabaseUnreachableError } from './errors.js';
 
 /**

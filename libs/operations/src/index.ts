@@ -15,9 +15,17 @@ export {
   type SettledMessage,
 } from './consumer-review.js';
 export { Replays, type ReplayCount, type ReplayRequest, type ReplayResult } from './replays.js';
-export { AuditReview, type AuditProblem, type AuditServices, type ReplayDifference } from './audit-review.js';
+export {
+  AuditReview,
+  type AuditProblem,
+  type AuditServices,
+  type AuditVerification,
+  type ReplayComparison,
+  type ReplayDifference,
+} from './audit-review.js';
+export { describeDurable, type DescribedDurable, type DescribedService } from './description.js';
 export { diagnose, type CheckName, type Finding, type Verdict } from './diagnosis.js';
-export { askMonitor, askServer, askServices, type DatabaseFacts, type SystemFacts } from './system-facts.js';
+export { gatherFacts, type SystemFacts, type SystemSources } from './system-facts.js';
 export { OrderLives, type LifeOptions } from './order-lives.js';
 export type { LifeDelivery, LifeMessage, LifeOrder, OrderLife, Reader } from './order-life.js';
 export type { Operator } from './operations-record.js';

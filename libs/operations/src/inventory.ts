@@ -36,6 +36,8 @@ export interface ConsumerOverview {
   readonly redelivered: number;
   /** Sequence up to which everything is settled. */
   readonly ackFloor: number;
+  /** Deliveries settled so far, up to the first that is not. */
+  readonly settled: number;
   readonly lastDeliveredAt: string | null;
   readonly pausedUntil: string | null;
 }
@@ -50,13 +52,22 @@ export class Inventory {
     return infos.map(toStreamOverview).toSorted((a, b) => a.name.localeCompare(b.name));
   }
 
+  /** All of it. */
+  async survey(): Promise<{ streams: StreamOverview[]; consumers: ConsumerOverview[] }> {
+    const streams = await this.streams();
+    const populated = streams.filter(({ consumers }) => consumers > 0);
+    return { streams, consumers: await this.consumersOf(populated.map(({ name }) => name)) };
+  }
+
   /** @throws NotFoundError when there is no such stream */
   async consumers(stream?: string): Promise<ConsumerOverview[]> {
+    if (stream === undefined) return (await this.survey()).consumers;
+    const { config } = await requireStream(await this.manager(), stream);
+    return this.consumersOf([config.name]);
+  }
+
+  private async consumersOf(names: readonly string[]): Promise<ConsumerOverview[]> {
     const manager = await this.manager();
-    const names =
-      stream === undefined
-        ? (await this.streams()).map(({ name }) => name)
-        : [(await requireStream(manager, stream)).config.name];
     const lists = await Promise.all(names.map((name) => collect(manager.consumers.list(name))));
     return lists.flatMap((infos) =>
       infos.map(toConsumerOverview).toSorted((a, b) => a.name.localeCompare(b.name)),
@@ -113,12 +124,13 @@ export class Inventory {
 function sumUp(durable: string, [first, ...others]: [ConsumerInfo, ...ConsumerInfo[]]): ConsumerOverview {
   const total = { ...toConsumerOverview(first), name: durable };
   return others.map(toConsumerOverview).reduce(
-    (sum, { lag, ackPending, redelivered, ackFloor }) => ({
+    (sum, { lag, ackPending, redelivered, ackFloor, settled }) => ({
       ...sum,
       lag: sum.lag + lag,
       ackPending: sum.ackPending + ackPending,
       redelivered: sum.redelivered + redelivered,
       ackFloor: Math.min(sum.ackFloor, ackFloor),
+      settled: sum.settled + settled,
     }),
     total,
   );
@@ -156,6 +168,7 @@ function toConsumerOverview(info: ConsumerInfo): ConsumerOverview {
     ackPending: info.num_ack_pending,
     redelivered: info.num_redelivered,
     ackFloor: info.ack_floor.stream_seq,
+    settled: info.ack_floor.consumer_seq,
     lastDeliveredAt: typeof lastActive === 'string' ? lastActive : null,
     // The server keeps the time of a pause that is over.
     pausedUntil: pausedUntil !== null && Date.parse(pausedUntil) > Date.now() ? pausedUntil : null,

@@ -1,6 +1,12 @@
-import { jetstreamManager, type ConsumerInfo, type StreamInfo } from '@nats-io/jetstream';
-import { nanos, type NatsConnection } from '@nats-io/transport-node';
-import type { TopologyChange } from '@slipstream/jetstream';
+import {
+  JetStreamError,
+  jetstreamManager,
+  type ConsumerInfo,
+  type JetStreamManager,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+import { nanos, TimeoutError, type NatsConnection } from '@nats-io/transport-node';
+import { planTopology, type TopologyChange, type TopologyDeclaration } from '@slipstream/jetstream';
 import { readMetrics, type Sample } from './metrics-text.js';
 import { collect } from './server-state.js';
 
@@ -58,8 +64,46 @@ export interface SystemFacts {
   readonly drift: readonly TopologyChange[] | { readonly failure: string };
 }
 
+/** Where to ask, and what things should be like. */
+export interface SystemSources {
+  /** Base URL of the HTTP monitoring of a NATS server. */
+  readonly monitorUrl: string;
+  /** Base URLs of the services. */
+  readonly serviceUrls: readonly string[];
+  /** What the code declares, in the terms of the server at hand. */
+  readonly declare: (manager: JetStreamManager) => Promise<TopologyDeclaration>;
+  readonly askDatabase: () => Promise<SystemFacts['database']>;
+}
+
+/** Asks everybody at once. Whoever does not answer is told of in the facts; only a server that is gone is an error. */
+export async function gatherFacts(nc: NatsConnection, sources: SystemSources): Promise<SystemFacts> {
+  const [server, drift, monitor, services, database] = await Promise.all([
+    askServer(nc),
+    findDrift(nc, sources.declare),
+    askMonitor(sources.monitorUrl),
+    askServices(sources.serviceUrls),
+    sources.askDatabase(),
+  ]);
+  return { ...server, monitor, services, database, drift };
+}
+
+async function findDrift(
+  nc: NatsConnection,
+  declare: SystemSources['declare'],
+): Promise<SystemFacts['drift']> {
+  const manager = await jetstreamManager(nc, { checkAPI: false });
+  const declaration = await declare(manager);
+  try {
+    return await planTopology(manager, declaration);
+  } catch (error) {
+    // As of a stream whose servers have no majority: what else there is to say is said all the same.
+    if (error instanceof JetStreamError || error instanceof TimeoutError) return { failure: error.message };
+    throw error;
+  }
+}
+
 /** Asks the server for its streams and consumers. */
-export async function askServer(
+async function askServer(
   nc: NatsConnection,
 ): Promise<Pick<SystemFacts, 'serverVersion' | 'streams' | 'consumers'>> {
   const manager = await jetstreamManager(nc, { checkAPI: false });
@@ -78,7 +122,7 @@ export async function askServer(
  * Asks the HTTP monitoring of one NATS server, which alone knows when it syncs.
  * @param baseUrl without a slash at its end
  */
-export async function askMonitor(baseUrl: string): Promise<SystemFacts['monitor']> {
+async function askMonitor(baseUrl: string): Promise<SystemFacts['monitor']> {
   const url = `${baseUrl}/jsz?config=true`;
   const text = await textAt(url);
   return { url, sync: text === undefined ? undefined : readSync(text) };
@@ -99,7 +143,7 @@ function readSync(text: string): SyncFacts | undefined {
  * Asks services for what they have measured.
  * @param baseUrls without a slash at their ends
  */
-export function askServices(baseUrls: readonly string[]): Promise<ServiceFacts[]> {
+function askServices(baseUrls: readonly string[]): Promise<ServiceFacts[]> {
   return Promise.all(
     baseUrls.map(async (baseUrl) => {
       const url = `${baseUrl}/metrics`;

@@ -1,5 +1,6 @@
 export { migrate, PendingMigrationsError } from './migrate.js';
 export { dataSourceOptions, postgresModule, type PostgresOptions } from './postgres.module.js';
+export { askDurability, type Durability } from './durability.js';
 export { isDatabaseAway, isDatabaseUnavailable } from './database-error.js';
 export {
   GroupCommit,

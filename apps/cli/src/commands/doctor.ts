@@ -1,11 +1,6 @@
-import { JetStreamError, jetstreamManager } from '@nats-io/jetstream';
-import { TimeoutError, type NatsConnection } from '@nats-io/transport-node';
-import { planTopology } from '@slipstream/jetstream';
 import {
-  askMonitor,
-  askServer,
-  askServices,
   diagnose,
+  gatherFacts,
   InvalidRequestError,
   type Finding,
   type SystemFacts,
@@ -62,27 +57,13 @@ async function gather(session: Session, { monitorUrl, serviceUrls }: DoctorOptio
   const [monitor = ''] = baseUrlsOf('the monitoring', monitorUrl);
   const services = baseUrlsOf('services', serviceUrls);
   // The services' declarations bring databases' and frameworks' code along, which other commands need not wait for.
-  const { askDatabase } = await import('../database-access.js');
-  const [[server, drift], sync, metrics, database] = await Promise.all([
-    session.withServer(async (nc) => [await askServer(nc), await differences(nc)] as const),
-    askMonitor(monitor),
-    askServices(services),
-    askDatabase(),
+  const [{ askDatabase }, { declareFor }] = await Promise.all([
+    import('../database-access.js'),
+    import('../../../system.js'),
   ]);
-  return { ...server, monitor: sync, services: metrics, database, drift };
-}
-
-async function differences(nc: NatsConnection): Promise<SystemFacts['drift']> {
-  const { declareFor } = await import('../declared.js');
-  const manager = await jetstreamManager(nc, { checkAPI: false });
-  const declaration = await declareFor(manager);
-  try {
-    return await planTopology(manager, declaration);
-  } catch (error) {
-    // As of a stream whose servers have no majority: what else there is to say is said all the same.
-    if (error instanceof JetStreamError || error instanceof TimeoutError) return { failure: error.message };
-    throw error;
-  }
+  return session.withServer((nc) =>
+    gatherFacts(nc, { monitorUrl: monitor, serviceUrls: services, declare: declareFor, askDatabase }),
+  );
 }
 
 /** @throws InvalidRequestError, which does not repeat a password */

@@ -7,7 +7,7 @@ import {
 } from '@slipstream/operations';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Command } from 'commander';
-import { durablesOf, requireService } from '../declared.js';
+import { durablesOf, requireService } from '../../../system.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { withInboxOf } from '../inbox-access.js';
 import type { Column } from '../output.js';

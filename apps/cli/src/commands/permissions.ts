@@ -11,7 +11,7 @@ export function addPermissionsCommand(program: Command, run: Run): void {
     .description("print what each role may do, for the NATS server's configuration; needs no server")
     .action(
       run(async ({ output }) => {
-        const { permissionsOfRoles } = await import('../declared.js');
+        const { permissionsOfRoles } = await import('../../../system.js');
         const roles = permissionsOfRoles();
         const config = serverConfig(roles);
         output.result('permissions', { roles: Object.fromEntries(roles), config }, () =>

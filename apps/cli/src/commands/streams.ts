@@ -95,7 +95,7 @@ async function withDeclaration<T>(
   work: (manager: JetStreamManager, declaration: TopologyDeclaration) => Promise<T>,
 ): Promise<T> {
   // Services bring their databases' and frameworks' code along, which other commands need not wait for.
-  const { declareFor } = await import('../declared.js');
+  const { declareFor } = await import('../../../system.js');
   return session.withServer(async (nc) => {
     const manager = await jetstreamManager(nc, { checkAPI: false });
     return work(manager, await declareFor(manager));

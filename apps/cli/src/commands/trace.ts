@@ -1,4 +1,4 @@
-import { OrderLives, type OrderLife, type Reader } from '@slipstream/operations';
+import { OrderLives, type OrderLife } from '@slipstream/operations';
 import type { Command } from 'commander';
 import { lifeTree } from '../life-tree.js';
 import type { Output } from '../output.js';
@@ -27,24 +27,13 @@ export function addTraceCommand(program: Command, run: Run): void {
     .action(
       run((session, id: string, { ordersUrl, since }: TraceOptions) =>
         session.withServer(async (nc) => {
-          const lives = new OrderLives(nc, { readers: await readersOf(), ordersUrl, since });
+          const { readersOfSystem } = await import('../../../system.js');
+          const lives = new OrderLives(nc, { readers: readersOfSystem(), ordersUrl, since });
           const life = await lives.find(id);
           session.output.result('trace', life, () => print(session.output, life));
         }),
       ),
     );
-}
-
-async function readersOf(): Promise<Reader[]> {
-  const { durablesOf, services } = await import('../declared.js');
-  return services.flatMap((service) =>
-    durablesOf(service).map(({ stream, options, routes }) => ({
-      service: service.name,
-      consumer: options.durable,
-      stream: stream.name,
-      subjects: routes.map(({ pattern }) => pattern),
-    })),
-  );
 }
 
 function print(output: Output, life: OrderLife): void {

@@ -12,12 +12,12 @@ import {
   type ServiceDeclaration,
   type TopologyDeclaration,
 } from '@slipstream/jetstream';
-import { InvalidRequestError } from '@slipstream/operations';
+import { InvalidRequestError, type Reader } from '@slipstream/operations';
 import { streamEnvironment, type DeclaredService } from '@slipstream/service';
-import { declaration as auditService } from '../../audit-service/src/declaration.js';
-import { declaration as inventoryService } from '../../inventory-service/src/declaration.js';
-import { declaration as orderService } from '../../order-service/src/declaration.js';
-import { declaration as paymentService } from '../../payment-service/src/declaration.js';
+import { declaration as auditService } from './audit-service/src/declaration.js';
+import { declaration as inventoryService } from './inventory-service/src/declaration.js';
+import { declaration as orderService } from './order-service/src/declaration.js';
+import { declaration as paymentService } from './payment-service/src/declaration.js';
 
 /** Every service of this repository that handles messages. */
 export const services: readonly DeclaredService[] = [
@@ -41,6 +41,18 @@ export function requireService(name: string): DeclaredService {
 /** The durables of a service, with their handlers' options. */
 export function durablesOf(service: ServiceDeclaration): ConsumerPlan[] {
   return plansOf(service, streams);
+}
+
+/** Who reads what, for following a message. */
+export function readersOfSystem(): Reader[] {
+  return services.flatMap((service) =>
+    durablesOf(service).map(({ stream, options, routes }) => ({
+      service: service.name,
+      consumer: options.durable,
+      stream: stream.name,
+      subjects: routes.map(({ pattern }) => pattern),
+    })),
+  );
 }
 
 /**
@@ -70,12 +82,12 @@ export async function declareFor(manager: JetStreamManager): Promise<TopologyDec
   return declareSystem(api.level ?? 0);
 }
 
-/** What each role may do on the server: the services, the job that runs `streams apply`, and operators. */
+/** What each role may do on the server: the services, the job that runs `streams apply`, operators and their console. */
 export function permissionsOfRoles(): Map<string, Permissions> {
   const all = declareTopology(services, streams, { replicas: 1, apiLevel: NEWEST_API_LEVEL });
   return new Map([
     ...services.map((service) => [service.name, servicePermissions(service, streams)] as const),
     ['provisioner', provisionerPermissions('provisioner', all)],
-    ['operator', operatorPermissions('operator', all, streams)],
+    ...['operator', 'console'].map((role) => [role, operatorPermissions(role, all, streams)] as const),
   ]);
 }
