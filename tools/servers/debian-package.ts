@@ -14,6 +14,9 @@ const DISTRIBUTIONS: Readonly<Record<string, { newest: string; components: reado
   ubuntu: { newest: 'devel', components: ['main', 'universe'] },
 };
 
+/** Dependencies may be hundreds of megabytes. */
+const DEPENDENCIES_TIMEOUT_MS = 900_000;
+
 /** The suite this system was installed from, whose libraries fit the system's. */
 export const INSTALLED_SUITE = Symbol('installed suite');
 
@@ -22,6 +25,12 @@ export interface DebianPackages {
   readonly packages: readonly [string, ...string[]];
   /** @default the distribution's suite with the newest packages */
   readonly suite?: string | typeof INSTALLED_SUITE;
+  /**
+   * Also fetches what the packages depend on, whatever this system has installed, except for these and for what only
+   * these need.
+   * @default nothing but the packages themselves
+   */
+  readonly dependenciesExcept?: readonly string[];
   readonly cacheDir: string;
   /** Rejects when what is cached is of no use, as half a file after a power cut: it is fetched again then. */
   readonly check?: (unpacked: UnpackedPackages) => Promise<unknown>;
@@ -44,11 +53,12 @@ interface Distribution {
 
 /**
  * Downloads packages from the archive that this system is installed from and unpacks them into the cache.
- * Nothing is installed, so no root is needed and no dependency is resolved: name those too.
+ * Nothing is installed, so no root is needed. Dependencies are named too, or left to `dependenciesExcept`.
  */
 export async function fetchDebianPackages({
   packages,
   suite: wanted,
+  dependenciesExcept,
   cacheDir,
   check = () => Promise.resolve(),
   signal,
@@ -70,7 +80,8 @@ export async function fetchDebianPackages({
   for (const archive of archives) {
     try {
       const source = formatSource(archive, suite, distribution.components);
-      await downloadAndUnpack({ packages, source, directory: unpacked.directory, replace: isCached, signal });
+      const place = { directory: unpacked.directory, replace: isCached };
+      await downloadAndUnpack({ packages, dependenciesExcept, source, ...place, signal });
       return unpacked;
     } catch (error) {
       signal?.throwIfAborted();
@@ -82,6 +93,7 @@ export async function fetchDebianPackages({
 
 async function downloadAndUnpack(request: {
   packages: readonly string[];
+  dependenciesExcept: readonly string[] | undefined;
   source: string;
   directory: string;
   replace: boolean;
@@ -94,7 +106,14 @@ async function downloadAndUnpack(request: {
     const env = await writePrivateConfiguration(work, request.source);
     const options = { env, cwd: work, signal: request.signal };
     await runCommand('apt-get', ['update'], options);
-    await runCommand('apt-get', ['download', ...request.packages], options);
+    if (request.dependenciesExcept) {
+      await writeFile(join(work, 'dpkg', 'status'), asInstalled(request.dependenciesExcept));
+      const asked = ['install', '--download-only', '--no-install-recommends', '--yes'];
+      const patient = { ...options, timeoutMs: DEPENDENCIES_TIMEOUT_MS };
+      await runCommand('apt-get', [...asked, ...request.packages], patient);
+    } else {
+      await runCommand('apt-get', ['download', ...request.packages], options);
+    }
     mkdirSync(draft, { recursive: true });
     for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
       await runCommand('dpkg-deb', ['-x', join(work, file), draft]);
@@ -108,6 +127,22 @@ async function downloadAndUnpack(request: {
   }
 }
 
+/** Packages of a system that has nothing else, as dpkg describes them; no dependency asks for a newer version. */
+function asInstalled(packages: readonly string[]): string {
+  return packages
+    .map((name) =>
+      [
+        `Package: ${name}`,
+        'Status: install ok installed',
+        'Architecture: all',
+        'Version: 9999:0',
+        '',
+        '',
+      ].join('\n'),
+    )
+    .join('');
+}
+
 /** Moved when complete: an interrupted unpacking is never taken for a cached package. */
 async function moveIntoPlace(draft: string, directory: string): Promise<void> {
   await rename(draft, directory).catch((error: unknown) => {
@@ -118,7 +153,7 @@ async function moveIntoPlace(draft: string, directory: string): Promise<void> {
 
 /** A configuration of its own, so that the system's package lists and caches are neither used nor changed. */
 async function writePrivateConfiguration(work: string, source: string): Promise<NodeJS.ProcessEnv> {
-  for (const directory of ['state/lists/partial', 'cache/archives/partial', 'parts']) {
+  for (const directory of ['state/lists/partial', 'cache', 'dpkg', 'partial', 'parts']) {
     mkdirSync(join(work, directory), { recursive: true });
   }
   const system = await runCommand('apt-config', ['dump']);
@@ -132,7 +167,10 @@ async function writePrivateConfiguration(work: string, source: string): Promise<
     'Dir::Etc::Preferences': join(work, 'none.preferences'),
     'Dir::Etc::PreferencesParts': join(work, 'parts'),
     'Dir::State': join(work, 'state'),
+    // Beside it lies the lock that only root may take of the system's.
+    'Dir::State::Status': join(work, 'dpkg', 'status'),
     'Dir::Cache': join(work, 'cache'),
+    'Dir::Cache::Archives': work,
     'Acquire::Languages': 'none',
     'Acquire::Retries': '2',
     'APT::Get::List-Cleanup': 'false',

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { startProcess } from '../process/managed-process.ts';
 import { messageOf, SetupError } from '../setup-error.ts';
 import { fetchDebianPackages, INSTALLED_SUITE, type UnpackedPackages } from './debian-package.ts';
+import { environmentWith, libraryPathIn } from './library-path.ts';
 import { executablesOnPath } from './on-path.ts';
 import { runCommand } from './run-command.ts';
 import { type RunningServer, waitForAnswer } from './running-server.ts';
@@ -69,7 +70,7 @@ export async function startRedisServer({
     command: binary.path,
     args: ['--bind', HOST, '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', directory],
     cwd: directory,
-    env: environmentFor(binary),
+    env: environmentWith(binary.libraryPath),
     logFile: join(directory, 'redis.log'),
     stopStage: 3,
   });
@@ -82,7 +83,7 @@ async function fromDistribution(cacheDir: string): Promise<RedisBinary> {
     describe({
       path: join(directory, 'usr/bin/redis-server'),
       origin,
-      libraryPath: libraryPath(directory),
+      libraryPath: libraryPathIn(directory),
     });
   return inPackages(
     await fetchDebianPackages({
@@ -94,22 +95,11 @@ async function fromDistribution(cacheDir: string): Promise<RedisBinary> {
   );
 }
 
-function libraryPath(directory: string): string {
-  const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
-  return ['usr/lib', 'lib'].map((root) => join(directory, root, triplet)).join(delimiter);
-}
-
 async function describe(found: Omit<RedisBinary, 'version'>): Promise<RedisBinary> {
-  const options = { timeoutMs: 10_000, env: environmentFor(found) };
+  const options = { timeoutMs: 10_000, env: environmentWith(found.libraryPath) };
   const version = /v=(\d+\.\d+\.\d+)/.exec(await runCommand(found.path, ['--version'], options))?.[1];
   if (!version) throw new Error(`${found.path} --version printed no version`);
   return { ...found, version };
-}
-
-function environmentFor({ libraryPath: own }: Pick<RedisBinary, 'libraryPath'>): NodeJS.ProcessEnv {
-  if (!own) return process.env;
-  const inherited = process.env.LD_LIBRARY_PATH;
-  return { ...process.env, LD_LIBRARY_PATH: inherited ? `${own}${delimiter}${inherited}` : own };
 }
 
 function expectPong(port: number): Promise<void> {
