@@ -10,6 +10,9 @@ import { describeMessages } from '@slipstream/service';
 import { AppModule as AuditModule } from '../../apps/audit-service/src/app.module.js';
 import { loadConfig as auditConfig } from '../../apps/audit-service/src/config.js';
 import { declaration as auditService } from '../../apps/audit-service/src/declaration.js';
+import { AppModule as ConsoleModule } from '../../apps/console/src/app.module.js';
+import { configSchema as consoleConfig } from '../../apps/console/src/config.js';
+import { declaration as operationsConsole } from '../../apps/console/src/declaration.js';
 import { AppModule as InventoryModule } from '../../apps/inventory-service/src/app.module.js';
 import { loadConfig as inventoryConfig } from '../../apps/inventory-service/src/config.js';
 import { declaration as inventoryService } from '../../apps/inventory-service/src/declaration.js';
@@ -44,6 +47,7 @@ const apps: readonly HttpApp[] = [
   { ...withMessages(paymentService), module: () => PaymentModule.register(paymentConfig()) },
   { ...withMessages(inventoryService), module: () => InventoryModule.register(inventoryConfig()) },
   { ...withMessages(auditService), module: () => AuditModule.register(auditConfig()) },
+  { ...operationsConsole, module: () => ConsoleModule.register(readEnvironment(consoleConfig, {})) },
   { ...orderProducer, module: () => ProducerModule.register(readEnvironment(producerConfig, {})) },
   { ...paymentGateway, module: () => GatewayModule.register(readEnvironment(gatewayConfig, {})) },
 ];

@@ -40,6 +40,8 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (!url.endsWith(sabotage.file)) return loaded;
-    return { ...loaded, source: `${loaded.source}\n{${sabotage.code}}\n` };
+    const source =
+      typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source);
+    return { ...loaded, source: `${source}\n{${sabotage.code}}\n` };
   },
 });

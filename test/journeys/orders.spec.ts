@@ -194,6 +194,7 @@ describe('an order', () => {
   });
 
   it.each([
+    'console',
     'order-service',
     'payment-service',
     'inventory-service',

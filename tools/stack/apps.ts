@@ -10,6 +10,7 @@ export interface AppSpec {
 }
 
 export const APPS: readonly AppSpec[] = [
+  { name: 'console', port: 3000, hasDocs: true, startStage: 0, stopStage: 0 },
   { name: 'order-service', port: 3001, hasDocs: true, startStage: 0, stopStage: 1 },
   { name: 'payment-service', port: 3002, hasDocs: true, startStage: 0, stopStage: 1 },
   { name: 'inventory-service', port: 3003, hasDocs: true, startStage: 0, stopStage: 1 },

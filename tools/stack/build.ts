@@ -32,19 +32,35 @@ export async function buildApps(names: readonly string[], signal?: AbortSignal):
   }
 }
 
-/** The command line is built from what all apps declare. */
+/** What operators use is built from what all apps declare. */
 function sourcesOf(name: string): string[] {
-  return [name === 'cli' ? 'apps' : join('apps', name)];
+  return [name === 'cli' || name === 'console' ? 'apps' : join('apps', name)];
 }
 
 async function compile(names: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const script = join(ROOT_DIR, 'tools', 'stack', 'compile.ts');
+  const vite = join(ROOT_DIR, 'node_modules', 'vite', 'bin', 'vite.js');
+  const env = { ...process.env, NO_COLOR: '1' };
+  const options = { cwd: ROOT_DIR, env, signal, timeoutMs: 600_000 };
   try {
-    await runCommand(process.execPath, [script, ...names], { cwd: ROOT_DIR, signal, timeoutMs: 600_000 });
+    await runCommand(process.execPath, [script, ...names], options);
+    for (const config of names.map(pagesConfigOf).filter((file) => existsSync(file))) {
+      await runCommand(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], options);
+    }
   } catch (error) {
     signal?.throwIfAborted();
     throw new SetupError(`The build failed.\n${messageOf(error)}`);
   }
+}
+
+/** How the pages of an app are built, where it has some. */
+function pagesConfigOf(name: string): string {
+  return join(ROOT_DIR, 'apps', name, 'vite.config.ts');
+}
+
+function hasOutput(name: string): boolean {
+  const pages = join(ROOT_DIR, 'dist', 'web', name, 'index.html');
+  return existsSync(entryFileOf(name)) && (!existsSync(pagesConfigOf(name)) || existsSync(pages));
 }
 
 function fingerprint(paths: readonly string[]): string {
@@ -79,7 +95,7 @@ function stampFile(name: string): string {
 }
 
 function readStamp(name: string): string | undefined {
-  if (!existsSync(entryFileOf(name)) || !existsSync(stampFile(name))) return undefined;
+  if (!hasOutput(name) || !existsSync(stampFile(name))) return undefined;
   return readFileSync(stampFile(name), 'utf8');
 }
 

@@ -224,13 +224,23 @@ class SupervisedStack implements Stack {
       NATS_URL: this.natsUrl,
       DATABASE_URL: this.databaseUrl,
       ...(redisUrl && { REDIS_URL: redisUrl }),
+      NATS_MONITOR_URL: this.#monitorUrl,
       ORDER_SERVICE_URL: urls['order-service'],
+      PAYMENT_SERVICE_URL: urls['payment-service'],
+      INVENTORY_SERVICE_URL: urls['inventory-service'],
+      AUDIT_SERVICE_URL: urls['audit-service'],
       PAYMENT_GATEWAY_URL: urls['payment-gateway'],
       AUDIT_SIGNING_KEY_FILE: join(this.#options.dataDir, 'audit-service', 'signing-key.pem'),
       GATEWAY_DATA_FILE: join(this.#options.dataDir, 'payment-gateway', 'effects.ndjson'),
       ORDER_RATE: String(rate),
       ...env,
     };
+  }
+
+  /** That of a server of the user's own is where the user says. */
+  get #monitorUrl(): string | undefined {
+    const port = this.#options.ports['nats-monitor'];
+    return 'url' in this.#options.nats ? process.env.NATS_MONITOR_URL : `http://${HOST}:${port}`;
   }
 
   async #stopInStages(): Promise<void> {

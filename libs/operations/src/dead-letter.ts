@@ -35,7 +35,8 @@ export interface DeadLetterDetail extends DeadLetter {
 
 /** A body as far as it can be read without its schema. */
 export type DecodedBody =
-  | { readonly kind: 'json'; readonly value: unknown }
+  /** The value loses digits of numbers that JavaScript has no room for; the text does not. */
+  | { readonly kind: 'json'; readonly value: unknown; readonly text: string }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'binary'; readonly base64: string }
   /** Too large to be copied and no longer in its stream. */
@@ -101,7 +102,7 @@ function decodeBody(body: Uint8Array): DecodedBody {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
     try {
-      return { kind: 'json', value: JSON.parse(text) };
+      return { kind: 'json', value: JSON.parse(text), text };
     } catch {
       return { kind: 'text', text };
     }

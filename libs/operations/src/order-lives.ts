@@ -253,7 +253,9 @@ function pick({
 function unknown(id: string, since: Date | undefined): NotFoundError {
   return new NotFoundError(
     `nothing is known of "${id}"`,
-    since ? 'Give an earlier --since.' : 'If it is older than a day, say with --since from when on to look.',
+    since
+      ? 'Look from an earlier time on (--since).'
+      : 'If it is older than a day, say from when on to look (--since).',
   );
 }
 

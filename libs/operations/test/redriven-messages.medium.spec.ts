@@ -158,7 +158,7 @@ describe('a redrive', () => {
     const first = await failBig('id-1');
     expect(await scene.letters.show(first.id)).toMatchObject({
       headers: { 'Nats-Msg-Id': ['id-1'], 'x-big': [big] },
-      body: { kind: 'json', value: 'order' },
+      body: { kind: 'json', value: 'order', text: '"order"' },
     });
     scene.isBroken = false;
     await scene.redrives.redrive(first.id, ME);
@@ -175,7 +175,7 @@ describe('a redrive', () => {
   });
 
   it.each([
-    [1, { kind: 'json', value: 'order' }],
+    [1, { kind: 'json', value: 'order', text: '"order"' }],
     [1_000, { kind: 'gone' }],
   ])('is of the message that was stored, as far as is known, %s ms earlier, or of none', async (ms, body) => {
     await scene.start();
