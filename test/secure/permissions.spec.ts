@@ -136,6 +136,15 @@ describe('the permissions', () => {
       expect(await permitted(role, others)).toEqual([]);
     });
 
+    it('let it ask how far the streams are that it reads or publishes to, and no other log of events', async () => {
+      const read = DURABLES[role].map((durable) => durable.split('.')[0] ?? '');
+      const known = new Set([...read, OWN_STREAM[role]]);
+      const questions = STREAMS.map((name) => `$JS.API.STREAM.INFO.${name}`);
+      expect(await permitted(role, questions)).toEqual(
+        STREAMS.filter((name) => known.has(name)).map((name) => `$JS.API.STREAM.INFO.${name}`),
+      );
+    });
+
     it('let it write dead letters of the streams it reads, and of no other', async () => {
       const read: string[] = STREAMS.filter((name) =>
         DURABLES[role].some((durable) => durable.startsWith(name)),

@@ -47,6 +47,7 @@ export function servicePermissions(
         ...read.map(({ deadLetterSubject }) => deadLetterSubject),
         ...consumers.flatMap(consuming),
         ...plans.flatMap(serverPlans).map((plan) => `${API}.CONSUMER.INFO.${nameOf(plan)}`),
+        ...plans.map(({ stream }) => `${API}.STREAM.INFO.${stream.name}`),
         ...[...plans, ...sweeps].flatMap(counting),
         ...(plans.length > 0 ? counted(BIND_KEY) : []),
         ...publishing(service, streams),
