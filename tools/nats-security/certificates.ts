@@ -94,6 +94,14 @@ export async function ensureCertificate(
   await write(files, certificate, keys.privateKey);
 }
 
+/** Names and addresses that a certificate is for; undefined where there is none. */
+export function hostsOf(certFile: string): string[] | undefined {
+  if (!existsSync(certFile)) return undefined;
+  const certificate = new ParsedCertificate(readFileSync(certFile, 'utf8'));
+  const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? [];
+  return names.map(({ value }) => value);
+}
+
 function isCurrent(certFile: string, authority?: KeyedCertificate, hosts: readonly string[] = []): boolean {
   if (!existsSync(certFile)) return false;
   const certificate = new X509Certificate(readFileSync(certFile));

@@ -1,12 +1,19 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureAuthority, ensureCertificate, type KeyedCertificate, type Subject } from './certificates.ts';
+import {
+  ensureAuthority,
+  ensureCertificate,
+  hostsOf,
+  type KeyedCertificate,
+  type Subject,
+} from './certificates.ts';
 import { replaceFile } from './replace-file.ts';
 import { ensureUserKey, publicKeysOf, seedFileOf } from './user-key.ts';
 
 /** User of the system account, who looks after the servers and sees no message. */
 const SYSTEM = 'system';
 const CA = 'ca.crt';
+const LOCAL_HOSTS = ['localhost', '127.0.0.1'];
 
 /**
  * What servers and clients prove themselves with:
@@ -19,12 +26,16 @@ export interface CredentialsRequest {
   readonly directory: string;
   /** Names of those that have permissions. */
   readonly roles: readonly string[];
-  /** Host names and addresses by which clients and other servers reach a server. */
-  readonly hosts: readonly string[];
+  /**
+   * Host names and addresses by which clients and other servers reach a server.
+   * @default those of the certificate that is there, else those of this machine
+   */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 /** Makes what is missing, or nearly over. What is there stays as it is. */
-export async function ensureCredentials({ directory, roles, hosts }: CredentialsRequest): Promise<void> {
+export async function ensureCredentials({ directory, roles, ...request }: CredentialsRequest): Promise<void> {
+  const hosts = request.hosts ?? hostsOf(filesIn(directory, 'server').certFile) ?? LOCAL_HOSTS;
   const authority = filesIn(directory, 'authority');
   await ensureAuthority(authority);
   await ensureSubject(directory, authority, 'server', { commonName: 'nats', hosts });

@@ -6,7 +6,7 @@ import { readRoles } from './roles.ts';
 import { retireUserKey, rotateUserKey } from './user-key.ts';
 
 interface Options {
-  readonly hosts: string;
+  readonly hosts?: string;
   readonly rotate?: string;
   readonly retire?: string;
 }
@@ -17,7 +17,10 @@ const DESCRIPTION =
 await runScript(
   script('credentials', DESCRIPTION)
     .argument('<directory>')
-    .option('--hosts <a,b>', 'names and addresses of the servers', 'localhost,127.0.0.1')
+    .option(
+      '--hosts <a,b>',
+      'names and addresses of the servers (default: those of before, else localhost,127.0.0.1)',
+    )
     .option('--rotate <role>', 'make another key for a role; servers let in both until --retire')
     .option('--retire <role>', 'end the key that a rotation replaced')
     .action(makeCredentials),
@@ -27,7 +30,7 @@ async function makeCredentials(given: string, { hosts, rotate, retire }: Options
   // Paths are meant from where the command was typed.
   const directory = resolve(process.env.INIT_CWD ?? process.cwd(), given);
   const { names } = await readRoles();
-  const ensure = () => ensureCredentials({ directory, roles: names, hosts: hosts.split(',') });
+  const ensure = () => ensureCredentials({ directory, roles: names, hosts: hosts?.split(',') });
   await ensure();
   if (rotate) rotateUserKey(join(directory, requireRole(rotate, names)));
   if (retire) retireUserKey(join(directory, requireRole(retire, names)));

@@ -7,7 +7,6 @@ import { natsStoreDir, type StackPaths } from './units.ts';
 
 /** Part of the production configuration that a single server has too. */
 const SECURE_CONFIG = 'secure.conf';
-const HOSTS = ['localhost', '127.0.0.1'];
 const PROVISIONER = 'provisioner';
 
 /** Where a secure stack keeps certificates, keys and seeds. */
@@ -29,7 +28,7 @@ export class StackSecurity {
   static async prepare(paths: StackPaths): Promise<StackSecurity> {
     const { names: roles, config } = await readRoles();
     const directory = credentialsDir(paths.dataDir);
-    await ensureCredentials({ directory, roles, hosts: HOSTS });
+    await ensureCredentials({ directory, roles });
     const configDir = join(natsStoreDir(paths), '..');
     mkdirSync(configDir, { recursive: true });
     copyFileSync(join(ROOT_DIR, 'docker', 'nats', SECURE_CONFIG), join(configDir, SECURE_CONFIG));

@@ -62,6 +62,12 @@ describe('environment', () => {
     expect(read).not.toThrow(/secret/);
   });
 
+  it('says why a variable is needed where the schema knows', () => {
+    const reason = { path: ['TOKEN'], message: 'is needed where others reach it' };
+    const own = z.object({ TOKEN: z.string().optional() }).refine(({ TOKEN }) => TOKEN !== undefined, reason);
+    expect(() => readEnvironment(own, {})).toThrow('TOKEN: is needed where others reach it');
+  });
+
   it('ends the process with code 1 and the message alone when it is not valid', () => {
     const written: string[] = [];
     jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);

@@ -89,5 +89,7 @@ function describeIssue(issue: z.core.$ZodIssue, present: Environment): string {
     return issue.message;
   }
   const variable = String(issue.path[0]);
-  return `${name}: ${present[variable] === undefined ? 'is missing' : issue.message}`;
+  // What a schema says in words of its own also says why it is needed.
+  const isPlain = issue.code !== 'custom';
+  return `${name}: ${present[variable] === undefined && isPlain ? 'is missing' : issue.message}`;
 }
