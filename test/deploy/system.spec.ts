@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { appOfImage } from '../../tools/deploy/environments.ts';
 import { credentialEnvironment, ensureCredentials } from '../../tools/nats-security/credentials.ts';
 import { readRoles } from '../../tools/nats-security/roles.ts';
 import { guard } from '../../tools/process/guard.ts';
@@ -27,6 +28,9 @@ interface Description {
   /** Variables with which an operator connects. */
   readonly operator?: (credentials: string) => Record<string, string>;
 }
+
+/** What the console finds where each variable that names somebody leads to them; the others depend on the load. */
+const SOUND = { versions: 'good', replicas: 'good', sync: 'good', services: 'good', drift: 'good' };
 
 const DESCRIPTIONS: readonly Description[] = [
   {
@@ -118,6 +122,30 @@ describe.each(DESCRIPTIONS)('the containers of $name, as processes', ({ nats, re
     expect(Object.keys(replicas)).toEqual(expect.arrayContaining(['ORDERS', 'PAYMENTS_DLQ', 'AUDIT_HEADS']));
     expect(new Set(Object.values(replicas))).toEqual(new Set([3]));
     expect(await get('audit-service:3004', '/verify')).toMatchObject({ ok: true, problems: [] });
+  }, 90_000);
+
+  it('have a console whose pages everybody gets, and which tells of the system whoever has its token', async () => {
+    const url = `http://${machine.address('console:3000')}`;
+    const page = await fetch(url);
+    expect(await page.text()).toContain('<script type="module"');
+    const { name, env } = system.containers.find(({ image }) => appOfImage(image) === 'console') ?? {};
+    const token = readFileSync(machine.path(name ?? '', env?.['CONSOLE_TOKEN_FILE'] ?? ''), 'utf8').trim();
+    const ask = (authorization: string) =>
+      fetch(`${url}/api/findings`, { headers: { authorization: `Bearer ${authorization}` } });
+    const refused = await ask(`${token}x`);
+    expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('token')]);
+    await waitFor(
+      'the console to find the system sound',
+      async () => {
+        const { findings } = (await (await ask(token)).json()) as {
+          findings: { check: string; verdict: string }[];
+        };
+        const verdicts = Object.fromEntries(findings.map(({ check, verdict }) => [check, verdict]));
+        expect(verdicts).toMatchObject(SOUND);
+        return true;
+      },
+      PATIENCE_MS,
+    );
   }, 90_000);
 
   it('end in order when they are told to', async () => {

@@ -12,7 +12,7 @@ import { entryFileOf } from '../../tools/stack/units.ts';
 import { connectAs, Journey } from './journey.ts';
 
 const SERVICES = ['order-service', 'payment-service', 'inventory-service', 'audit-service'];
-const ROLES = [...SERVICES, 'provisioner', 'operator'];
+const ROLES = [...SERVICES, 'provisioner', 'operator', 'console'];
 
 const order = (sku: string, quantity = 1) => ({
   customerId: 'cust-1',

@@ -1,6 +1,7 @@
 import { natsEnvironment } from '@slipstream/jetstream';
 import { databaseEnvironment, streamEnvironment } from '@slipstream/service';
 import { configSchema as audit } from '../../apps/audit-service/src/config.js';
+import { configSchema as operations } from '../../apps/console/src/config.js';
 import { configSchema as inventory } from '../../apps/inventory-service/src/config.js';
 import { configSchema as producer } from '../../apps/order-producer/src/config.js';
 import { configSchema as orders } from '../../apps/order-service/src/config.js';
@@ -12,9 +13,11 @@ const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL)$/;
 /** Of OpenTelemetry; the command line sends no traces. */
 const TRACING = /^OTEL_[A-Z_]+$/;
 
+/** Of those who compare streams with what all services declare: with `s3` there are no buckets. */
+const DECLARED = ['AUDIT_STORE'];
+
 const commandLine = [
-  // With `s3` it declares no buckets.
-  'AUDIT_STORE',
+  ...DECLARED,
   ...Object.keys({ ...natsEnvironment.shape, ...streamEnvironment.shape, ...databaseEnvironment.shape }),
 ];
 
@@ -25,6 +28,7 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
   'audit-service': new Set(Object.keys(audit.shape)),
   'order-producer': new Set(Object.keys(producer.shape)),
   'payment-gateway': new Set(Object.keys(gateway.shape)),
+  console: new Set([...DECLARED, ...Object.keys(operations.shape)]),
   cli: new Set(commandLine),
 };
 

@@ -14,7 +14,7 @@ export interface MountedPath {
 const NAMES_FILE = /_FILE$|^NATS_TLS_(CA|CERT|KEY)$/;
 /** Whose credentials a directory or Secret holds. */
 const CREDENTIALS =
-  /(?:^|\/)(?:secrets\/|nats-)(order-service|payment-service|inventory-service|audit-service|provisioner|operator|system|server|authority)$/;
+  /(?:^|\/)(?:secrets\/|nats-)(order-service|payment-service|inventory-service|audit-service|console|provisioner|operator|system|server|authority)$/;
 const ROLE_OF_TOOLS = 'provisioner';
 
 /** Variables that name a file which nothing puts there. */

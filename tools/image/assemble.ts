@@ -3,6 +3,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  globSync,
   lutimesSync,
   mkdirSync,
   readdirSync,
@@ -35,13 +36,14 @@ export interface AssembledImage {
 }
 
 /**
- * Puts what a built app needs at run time, and nothing else, into a directory: its own output, the files of production
- * dependencies that it imports, `main.js` that starts it and `healthcheck.js` that asks whether it is alive.
+ * Puts what a built app needs at run time, and nothing else, into a directory: its own output, the pages it serves, the
+ * files of production dependencies that it imports, `main.js` that starts it and `healthcheck.js` that asks whether it is alive.
  */
 export async function assembleImage(app: string, directory: string): Promise<AssembledImage> {
   const entry = relative(ROOT_DIR, entryFileOf(app));
   const { fileList } = await nodeFileTrace([entry], { base: ROOT_DIR, processCwd: ROOT_DIR });
-  const files = [...fileList, ...sourceMapsOf(fileList), ...readByPath(fileList)].toSorted();
+  const needed = new Set([...fileList, ...sourceMapsOf(fileList), ...readByPath(fileList), ...pagesOf(app)]);
+  const files = [...needed].toSorted();
   rmSync(directory, { recursive: true, force: true });
   for (const file of files) {
     const target = join(directory, file);
@@ -75,6 +77,13 @@ function sourceMapsOf(files: ReadonlySet<string>): string[] {
     .filter((file) => file.startsWith('dist/') && file.endsWith('.js'))
     .map((file) => `${file}.map`)
     .filter((file) => existsSync(join(ROOT_DIR, file)));
+}
+
+/** Served by their path; that the trace finds them too is a guess of its. */
+function pagesOf(app: string): string[] {
+  return globSync(`dist/web/${app}/**`, { cwd: ROOT_DIR, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => relative(ROOT_DIR, join(parentPath, name)));
 }
 
 function readByPath(files: ReadonlySet<string>): string[] {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { claimFreePorts, type ClaimedPort } from '../process/free-ports.ts';
 import { assembleImage } from './assemble.ts';
 
@@ -133,6 +133,42 @@ describe('the image of an app', () => {
       const [code] = (await once(child, 'exit')) as [number | null];
       expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
     }, 90_000);
+  });
+});
+
+describe('the image of an app with pages', () => {
+  let directory: string;
+  let files: readonly string[];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'slipstream-image-'));
+    ({ files } = await assembleImage('console', directory));
+  }, 300_000);
+
+  afterAll(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('holds them where the app looks for them', () => {
+    const script = `
+      const { PAGES_DIRECTORY } = await import('./dist/apps/console/apps/console/src/pages.js');
+      console.log(PAGES_DIRECTORY);`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: directory,
+      encoding: 'utf8',
+    });
+    const [page = ''] = files.filter((file) => file.endsWith('/index.html') && file.startsWith('dist/'));
+    expect(stdout.trim()).toBe(dirname(join(directory, page)));
+    const [, asset] = /src="\.\/(assets\/[^"]+)"/.exec(readFileSync(join(directory, page), 'utf8')) ?? [];
+    expect(files).toContain(`dist/web/console/${asset}`);
+  }, 60_000);
+
+  it('holds nothing that they are built from, and is small all the same', () => {
+    expect(
+      files.filter((file) => /^apps\/|^node_modules\/(svelte|vite|uplot|@sveltejs)\//.test(file)),
+    ).toEqual([]);
+    const bytes = files.reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
+    expect(bytes).toBeLessThan(30e6);
   });
 });
 

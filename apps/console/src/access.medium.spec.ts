@@ -90,6 +90,8 @@ describe('a console without a token', () => {
     expect(await page.text()).toContain('<title>Console</title>');
     expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
     expect(page.headers.get('cache-control')).toBe('no-cache');
+    // By these a browser would take the page of another release for the one it has.
+    expect([page.headers.get('etag'), page.headers.get('last-modified')]).toEqual([null, null]);
     const asset = await scene.fetch('/assets/index-1234.js');
     expect(asset.headers.get('cache-control')).toContain('immutable');
     expect((await scene.fetch('/../package.json')).status).toBe(404);

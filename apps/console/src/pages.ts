@@ -30,6 +30,9 @@ export async function servePages(app: NestFastifyApplication, directory: string)
     wildcard: false,
     decorateReply: false,
     cacheControl: false,
+    // Both are made of times and sizes, which the page of another release may share: every file of an image has the same time.
+    etag: false,
+    lastModified: false,
     setHeaders: (reply, path) => {
       reply.header('Content-Security-Policy', CONTENT_SECURITY_POLICY);
       reply.header('X-Content-Type-Options', 'nosniff');
