@@ -102,6 +102,7 @@ describeChromium('who is on call', () => {
     await open('/consumers/ORDERS/payment-orders');
     await page.getByRole('radio', { name: '5 min', exact: true }).check();
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await confirm('Pause', 'a look at what waits');
     await page
       .getByText(/^Paused until/)
       .first()
@@ -113,6 +114,7 @@ describeChromium('who is on call', () => {
     await row.getByText('paused').first().waitFor();
     await row.getByRole('link', { name: 'payment-orders' }).click();
     await page.getByRole('button', { name: 'Resume now' }).click();
+    await confirm('Resume', 'seen');
     expect((await journey.settled(orderId)).status).toBe('confirmed');
   }, 90_000);
 
@@ -124,7 +126,7 @@ describeChromium('who is on call', () => {
     });
     await open('/dead-letters?stream=ORDERS');
     await page.getByRole('button', { name: /^Discard all/ }).click();
-    await page.getByRole('dialog').getByText(String(expected)).first().waitFor();
+    await page.getByRole('dialog', { name: `Discard ${expected} dead letters?` }).waitFor();
     await confirm('Discard', 'noise of a test');
     await waitFor('an empty dead-letter stream', async () => {
       return (await journey.deadLetters('ORDERS_DLQ')).length === 0;

@@ -193,6 +193,7 @@ class SupervisedStack implements Stack {
     const own = {
       ...env,
       ...this.#security?.environmentOf(app.name),
+      ...(app.name === 'console' ? consoleEnvironment(env) : {}),
       ...this.#options.appEnv?.[app.name],
     };
     return this.#supervise(appUnit(this.#paths, app, { port: this.#port(app.name), env: own }));
@@ -273,6 +274,11 @@ class SupervisedStack implements Stack {
     if (found) return found;
     throw new Error(`${name} is not part of this stack: ${[...this.#supervised.keys()].join(', ')}`);
   }
+}
+
+/** Whoever opens the apps to other machines (HOST) must not open the console without a token, which it would refuse. */
+function consoleEnvironment({ CONSOLE_TOKEN, CONSOLE_TOKEN_FILE }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return CONSOLE_TOKEN || CONSOLE_TOKEN_FILE ? {} : { HOST };
 }
 
 function isTraced(env: NodeJS.ProcessEnv = {}): boolean {

@@ -4,8 +4,6 @@ import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { CONFIG, type Config } from './config.js';
 
-/** Probes, metrics and the API's description tell nothing of what is in messages. */
-const GUARDED = /^\/api\/(?!about(\?|$))/;
 const LOCAL_NAMES = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/;
 
 /**
@@ -17,8 +15,7 @@ export class AccessGuard implements CanActivate {
   constructor(@Inject(CONFIG) private readonly config: Pick<Config, 'CONSOLE_TOKEN'>) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const { headers, originalUrl } = context.switchToHttp().getRequest<FastifyRequest>();
-    if (!GUARDED.test(originalUrl)) return true;
+    const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
     const { CONSOLE_TOKEN: token } = this.config;
     if (token === undefined) requireLocal(headers);
     else requireToken(headers.authorization, token);
@@ -35,9 +32,12 @@ function requireToken(given: string | undefined, token: string): void {
   });
 }
 
-/** A name that resolves to this machine, or a form on another page, would let any web site operate the console. */
-function requireLocal({ host = '', origin }: FastifyRequest['headers']): void {
-  const isForeignPage = origin !== undefined && URL.parse(origin)?.host !== host;
+/** A name that resolves to this machine, or a form or an image on another page, would let any web site operate the console. */
+function requireLocal({ host = '', origin, ...headers }: FastifyRequest['headers']): void {
+  const isForeignOrigin = origin !== undefined && URL.parse(origin)?.host !== host;
+  // What a page merely includes has no origin; browsers say of everything whose page asked for it.
+  const { 'sec-fetch-site': site = 'none' } = headers;
+  const isForeignPage = isForeignOrigin || (site !== 'none' && site !== 'same-origin');
   if (LOCAL_NAMES.test(host) && !isForeignPage) return;
   throw new ProblemException(403, {
     detail: 'without CONSOLE_TOKEN the console answers its own pages on localhost only',

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConsoleScene } from '../test/console-scene.js';
@@ -22,12 +21,33 @@ describe('a console with a token', () => {
     ['another token', { authorization: 'Bearer something-else-entirely' }],
     ['another scheme', { authorization: `Basic ${TOKEN}` }],
     ['a longer token', { authorization: `Bearer ${TOKEN}x` }],
-  ])('answers 401 to %s, also for what it does not have', async (_what, headers) => {
+  ])('answers 401 to %s, also in a query that names what is open', async (_what, headers) => {
     for (const path of ['/api/overview', '/api/findings', '/api/overview?x=/api/about']) {
       const { status, headers: answered } = await scene.get(path, headers);
       expect([status, answered.get('www-authenticate')]).toEqual([401, 'Bearer']);
     }
     expect((await scene.post('/api/dead-letters/S:1/discard', { by: 'eve' }, headers)).status).toBe(401);
+  });
+
+  it.each([
+    '/%61pi/overview',
+    '/ap%69/history',
+    '//api/overview',
+    '/API/overview',
+    'http://127.0.0.1/api/overview',
+    '/api/overview/',
+    '/api/./overview',
+    '/api/about/../overview',
+  ])('does not answer %s without it, however the path is written', async (path) => {
+    const answered = await scene.request(path, { authorization: `Bearer ${TOKEN}` });
+    // Some of these are no way to write it.
+    expect(await scene.request(path)).toBe(answered === 200 ? 401 : answered);
+  });
+
+  it('answers a path that is written in another way to who has it', async () => {
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    expect(await scene.request('/%61pi/overview', headers)).toBe(200);
+    expect(await scene.request('http://127.0.0.1/api/overview', headers)).toBe(200);
   });
 
   it('answers who has it, wherever the page came from', async () => {
@@ -70,18 +90,15 @@ describe('a console without a token', () => {
     expect((await scene.post('/api/dead-letters/S:1/discard', { by: 'eve' }, foreign)).status).toBe(403);
   });
 
+  it.each(['cross-site', 'same-site'])('refuses what a page of another site includes (%s)', async (site) => {
+    expect(await scene.request('/api/overview', { 'sec-fetch-site': site })).toBe(403);
+    expect(await scene.request('/api/overview', { 'sec-fetch-site': 'same-origin' })).toBe(200);
+  });
+
   it('refuses a name that somebody had resolve to this machine', async () => {
-    const { port } = new URL((await scene.fetch('/')).url);
-    const status = await new Promise<number | undefined>((resolve, reject) => {
-      const headers = { host: 'evil.example' };
-      request({ host: '127.0.0.1', port, path: '/api/overview', headers }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
-        .on('error', reject)
-        .end();
-    });
-    expect(status).toBe(403);
+    for (const path of ['/api/overview', '/%61pi/overview']) {
+      expect(await scene.request(path, { host: 'evil.example' })).toBe(403);
+    }
   });
 
   it('serves its pages, which may run no script of others, and keeps in caches what never changes', async () => {
@@ -94,7 +111,9 @@ describe('a console without a token', () => {
     expect([page.headers.get('etag'), page.headers.get('last-modified')]).toEqual([null, null]);
     const asset = await scene.fetch('/assets/index-1234.js');
     expect(asset.headers.get('cache-control')).toContain('immutable');
-    expect((await scene.fetch('/../package.json')).status).toBe(404);
+    expect(await scene.request('/../package.json')).not.toBe(200);
+    expect(await scene.request('/..%2fpackage.json')).not.toBe(200);
+    expect(page.headers.get('x-frame-options')).toBe('DENY');
   });
 });
 

@@ -64,8 +64,13 @@ export interface History {
   readonly published: Readonly<Record<string, Series>>;
   /** By `stream/consumer`: messages that wait to be delivered. */
   readonly lag: Readonly<Record<string, Series>>;
-  /** By `stream/consumer`: messages settled per second. */
+  /**
+   * By `stream/consumer`: deliveries settled per second, up to the first that is not: one that waits for its next attempt holds
+   * up the count of all behind it.
+   */
   readonly settled: Readonly<Record<string, Series>>;
+  /** By `stream/consumer`: deliveries per second, repeated ones included. */
+  readonly delivered: Readonly<Record<string, Series>>;
   /** By stream they come from: dead letters that are there. */
   readonly deadLetters: Readonly<Record<string, Series>>;
 }
@@ -75,13 +80,17 @@ export interface Handlers {
   readonly services: readonly DescribedService[];
 }
 
-/** `POST /api/consumers/:stream/:consumer/pause`; `…/resume` takes nothing. Both answer a `ConsumerOverview`. */
-export interface PauseRequest {
+/**
+ * `POST /api/consumers/:stream/:consumer/pause`; `…/resume` takes an `Operator` alone. Both answer a `ConsumerOverview`. Who did it
+ * is in the console's log: the server keeps nothing of it.
+ */
+export interface PauseRequest extends Operator {
   /** ISO 8601 with its zone, in the future. */
   readonly until: string;
 }
 
-/** Which dead letters, in the query of `GET /api/dead-letters` and `…/groups` and in the body of bulk requests. */
+/**
+ * Which dead letters; an empty `consumer`, `errorClass` or `errorCode` are those that tell none. In the query of `GET /api/dead-letters` and `…/groups` and in the body of bulk requests. */
 export interface DeadLetterQuery {
   readonly stream?: string;
   readonly consumer?: string;
@@ -110,6 +119,9 @@ export interface BulkRequest extends Operator {
 }
 
 export interface BulkOutcome extends Omit<BulkResult, 'failures'> {
+  /** How many could not be dealt with. */
+  readonly failed: number;
+  /** Of those the first hundred. */
   readonly failures: readonly {
     readonly id: string;
     readonly code: string;
@@ -129,8 +141,8 @@ export interface ReplayCountRequest {
 
 /** `POST /api/replays`, answered with a `ReplayResult`. */
 export interface ReplayRequest extends ReplayCountRequest, Operator {
-  /** Names the replay; the same name continues one that was interrupted. @default a new one */
-  readonly run?: string;
+  /** Names the replay; the same name continues one that was interrupted, so a repeated request sends nothing twice. */
+  readonly run: string;
 }
 
 /** `GET /api/topology/changes`: what differs from what the code declares. */

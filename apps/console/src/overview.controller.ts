@@ -1,29 +1,32 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Get, HttpCode, Logger, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { JetStreamConnection } from '@slipstream/jetstream';
 import { describeDurable, Inventory } from '@slipstream/operations';
 import { durablesOf, services } from '../../system.js';
-import type { About, ConsumerOverview, Handlers, History, Overview } from './api.js';
-import { CONFIG, type Config } from './config.js';
-import { AboutDto, ConsumerDto, HandlersDto, HistoryDto, OverviewDto, PauseDto } from './overview.dto.js';
+import type { ConsumerOverview, Handlers, History, Overview } from './api.js';
+import {
+  ConsumerDto,
+  ConsumerPlaceDto,
+  HandlersDto,
+  HistoryDto,
+  OverviewDto,
+  PauseDto,
+} from './overview.dto.js';
+import { OperatorDto } from './operator.dto.js';
 import { Samples } from './samples.js';
+import { GuardedController } from './guarded-controller.decorator.js';
 
 @ApiTags('overview')
-@Controller('api')
+@GuardedController()
 export class OverviewController {
+  // The server keeps nothing of who did it.
+  private readonly logger = new Logger(OverviewController.name);
+
   constructor(
     private readonly connection: JetStreamConnection,
     private readonly inventory: Inventory,
     private readonly samples: Samples,
-    @Inject(CONFIG) private readonly config: Config,
   ) {}
-
-  @Get('about')
-  @ApiOperation({ summary: 'Whether a token is wanted; answered to everybody' })
-  @ApiOkResponse({ type: AboutDto })
-  about(): About {
-    return { isProtected: this.config.CONSOLE_TOKEN !== undefined };
-  }
 
   @Get('overview')
   @ApiOperation({ summary: 'Streams and consumers as they are now' })
@@ -56,19 +59,25 @@ export class OverviewController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Deliver nothing to a durable until then, in any process and partition' })
   @ApiOkResponse({ type: ConsumerDto })
-  pause(
-    @Param('stream') stream: string,
-    @Param('consumer') consumer: string,
-    @Body() { until }: PauseDto,
+  async pause(
+    @Param() { stream, consumer }: ConsumerPlaceDto,
+    @Body() { until, by, reason }: PauseDto,
   ): Promise<ConsumerOverview> {
-    return this.inventory.pause(stream, consumer, new Date(until));
+    const paused = await this.inventory.pause(stream, consumer, new Date(until));
+    this.logger.warn({ stream, consumer, until, by, reason }, 'a consumer was paused');
+    return paused;
   }
 
   @Post('consumers/:stream/:consumer/resume')
   @HttpCode(200)
   @ApiOperation({ summary: 'End a pause' })
   @ApiOkResponse({ type: ConsumerDto })
-  resume(@Param('stream') stream: string, @Param('consumer') consumer: string): Promise<ConsumerOverview> {
-    return this.inventory.resume(stream, consumer);
+  async resume(
+    @Param() { stream, consumer }: ConsumerPlaceDto,
+    @Body() { by, reason }: OperatorDto,
+  ): Promise<ConsumerOverview> {
+    const resumed = await this.inventory.resume(stream, consumer);
+    this.logger.warn({ stream, consumer, by, reason }, 'a consumer was resumed');
+    return resumed;
   }
 }

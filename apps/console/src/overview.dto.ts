@@ -11,6 +11,8 @@ import type {
   Series,
   StreamOverview,
 } from './api.js';
+import { isName } from './name.js';
+import { OperatorDto } from './operator.dto.js';
 import { IsZonedTime } from './zoned-time.js';
 
 const NULLABLE_NUMBER = { nullable: true, type: Number } as const;
@@ -47,6 +49,7 @@ export class ConsumerDto implements ConsumerOverview {
   @ApiProperty({ description: 'Messages delivered and not settled yet' }) ackPending: number;
   @ApiProperty({ description: 'Of those, delivered more than once' }) redelivered: number;
   @ApiProperty({ description: 'Sequence up to which everything is settled' }) ackFloor: number;
+  @ApiProperty({ description: 'Deliveries so far, repeated ones included' }) deliveries: number;
   @ApiProperty({ description: 'Deliveries settled so far, up to the first that is not' }) settled: number;
   @ApiProperty(NULLABLE_TIME) lastDeliveredAt: string | null;
   @ApiProperty(NULLABLE_TIME) pausedUntil: string | null;
@@ -65,8 +68,16 @@ export class HistoryDto implements History {
   published: Record<string, Series>;
   @ApiProperty({ ...SERIES, description: 'By stream/consumer: messages that wait to be delivered' })
   lag: Record<string, Series>;
-  @ApiProperty({ ...SERIES, description: 'By stream/consumer: messages settled per second' })
+  @ApiProperty({
+    ...SERIES,
+    description: 'By stream/consumer: deliveries settled per second, up to the first that is not',
+  })
   settled: Record<string, Series>;
+  @ApiProperty({
+    ...SERIES,
+    description: 'By stream/consumer: deliveries per second, repeated ones included',
+  })
+  delivered: Record<string, Series>;
   @ApiProperty({ ...SERIES, description: 'By stream they come from: dead letters that are there' })
   deadLetters: Record<string, Series>;
 }
@@ -97,7 +108,18 @@ export class HandlersDto implements Handlers {
   @ApiProperty({ type: [DescribedServiceDto] }) services: readonly DescribedServiceDto[];
 }
 
-export class PauseDto implements PauseRequest {
+/** Names of streams and consumers, as NATS has them. */
+export class ConsumerPlaceDto {
+  @ApiProperty({ example: 'ORDERS' })
+  @isName()
+  stream: string;
+
+  @ApiProperty({ example: 'payment-orders' })
+  @isName()
+  consumer: string;
+}
+
+export class PauseDto extends OperatorDto implements PauseRequest {
   @ApiProperty({ format: 'date-time', description: 'In the future, with its zone' })
   @IsZonedTime()
   until: string;

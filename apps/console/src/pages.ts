@@ -20,6 +20,7 @@ const CONTENT_SECURITY_POLICY = [
 
 /** Serves the built pages at `/`. Without them the API works all the same. */
 export async function servePages(app: NestFastifyApplication, directory: string): Promise<void> {
+  forbidFrames(app);
   if (!existsSync(join(directory, 'index.html'))) {
     new Logger('Pages').warn(`there are no pages in ${directory}; "npm start" builds them`);
     return;
@@ -27,7 +28,6 @@ export async function servePages(app: NestFastifyApplication, directory: string)
   const assets = join(directory, 'assets') + sep;
   await app.register(fastifyStatic, {
     root: directory,
-    wildcard: false,
     decorateReply: false,
     cacheControl: false,
     // Both are made of times and sizes, which the page of another release may share: every file of an image has the same time.
@@ -43,5 +43,14 @@ export async function servePages(app: NestFastifyApplication, directory: string)
         path.startsWith(assets) ? 'public, max-age=31536000, immutable' : 'no-cache',
       );
     },
+  });
+}
+
+/** Also of the API's own pages: in a frame of somebody else's, a click would be theirs. */
+function forbidFrames(app: NestFastifyApplication): void {
+  const instance = app.getHttpAdapter().getInstance();
+  instance.addHook('onRequest', (_request, reply, done) => {
+    reply.header('X-Frame-Options', 'DENY');
+    done();
   });
 }

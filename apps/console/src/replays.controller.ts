@@ -1,11 +1,12 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Replays, type ReplayRequest } from '@slipstream/operations';
 import { ReplayCountDto, ReplayDto, ReplayRangeDto, ReplayResultDto } from './replays.dto.js';
 import { parsePosition } from './zoned-time.js';
+import { GuardedController } from './guarded-controller.decorator.js';
 
 @ApiTags('replays')
-@Controller('api/replays')
+@GuardedController('replays')
 export class ReplaysController {
   constructor(private readonly replays: Replays) {}
 
@@ -21,7 +22,7 @@ export class ReplaysController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Send a range to one consumer once more' })
   @ApiOkResponse({ type: ReplayResultDto })
-  send(@Body() { by, reason, run = newRun(), ...range }: ReplayDto): Promise<ReplayResultDto> {
+  send(@Body() { by, reason, run, ...range }: ReplayDto): Promise<ReplayResultDto> {
     return this.replays.send(toRequest(range), { by, reason }, run);
   }
 }
@@ -30,8 +31,4 @@ function toRequest({ stream, consumer, from, to }: ReplayRangeDto): ReplayReques
   const position = (given: number | string | undefined) =>
     given === undefined ? undefined : parsePosition(given);
   return { stream, consumer, from: position(from), to: position(to) };
-}
-
-function newRun(): string {
-  return `r${Date.now().toString(36)}`;
 }

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
-import { IsOptional, IsString, Length, Matches, ValidateBy } from 'class-validator';
+import { IsOptional, Matches, ValidateBy } from 'class-validator';
 import type { ReplayCount, ReplayCountRequest, ReplayRequest, ReplayResult } from './api.js';
+import { isName } from './name.js';
 import { OperatorDto } from './operator.dto.js';
 import { parsePosition } from './zoned-time.js';
 
@@ -24,13 +25,11 @@ const isPosition = () =>
 
 export class ReplayRangeDto implements ReplayCountRequest {
   @ApiProperty({ example: 'ORDERS' })
-  @IsString()
-  @Length(1, 255)
+  @isName()
   stream: string;
 
   @ApiProperty({ example: 'payment-orders' })
-  @IsString()
-  @Length(1, 255)
+  @isName()
   consumer: string;
 
   @ApiPropertyOptional({ ...POSITION, description: 'First one; the beginning when left out' })
@@ -45,10 +44,12 @@ export class ReplayRangeDto implements ReplayCountRequest {
 }
 
 export class ReplayDto extends IntersectionType(ReplayRangeDto, OperatorDto) implements ReplayRequest {
-  @ApiPropertyOptional({ description: 'Names the replay; the same name continues one that was interrupted' })
-  @IsOptional()
+  @ApiProperty({
+    description:
+      'Names the replay; the same name continues one that was interrupted, so a repeated request sends nothing twice',
+  })
   @Matches(/^[\w-]{1,64}$/)
-  run?: string;
+  run: string;
 }
 
 export class ReplayCountDto implements ReplayCount {

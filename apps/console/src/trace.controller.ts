@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { Get, Inject, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { JetStreamConnection } from '@slipstream/jetstream';
 import { OrderLives } from '@slipstream/operations';
@@ -7,6 +7,7 @@ import { readersOfSystem } from '../../system.js';
 import type { OrderLife } from './api.js';
 import { CONFIG, type Config } from './config.js';
 import { IsZonedTime } from './zoned-time.js';
+import { GuardedController } from './guarded-controller.decorator.js';
 
 class TraceQueryDto {
   @ApiPropertyOptional({
@@ -19,7 +20,7 @@ class TraceQueryDto {
 }
 
 @ApiTags('trace')
-@Controller('api/lives')
+@GuardedController('lives')
 export class TraceController {
   constructor(
     private readonly connection: JetStreamConnection,

@@ -2,11 +2,22 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { configureHttp, createHttpAdapter } from '@slipstream/bootstrap';
 import { natsUrl } from '@slipstream/testing';
+import { request } from 'node:http';
 import { AppModule } from '../src/app.module.js';
 import { configSchema } from '../src/config.js';
 import { servePages } from '../src/pages.js';
 
 process.env['LOG_LEVEL'] = 'silent';
+
+/** Nobody listens there; at the usual addresses a system may run beside the tests. */
+const NOWHERE = 'http://127.0.0.1:1';
+const AWAY = {
+  NATS_MONITOR_URL: NOWHERE,
+  ORDER_SERVICE_URL: NOWHERE,
+  PAYMENT_SERVICE_URL: NOWHERE,
+  INVENTORY_SERVICE_URL: NOWHERE,
+  AUDIT_SERVICE_URL: NOWHERE,
+};
 
 export interface Answer {
   readonly status: number;
@@ -23,7 +34,7 @@ export class ConsoleScene {
    * @param pages directory of the built pages
    */
   static async set(environment: Record<string, string> = {}, pages = '/nowhere'): Promise<ConsoleScene> {
-    const config = configSchema.parse({ NATS_URL: natsUrl(), ...environment });
+    const config = configSchema.parse({ NATS_URL: natsUrl(), ...AWAY, ...environment });
     const module = await Test.createTestingModule({ imports: [AppModule.register(config)] }).compile();
     const app = module.createNestApplication<NestFastifyApplication>(createHttpAdapter(), { logger: false });
     configureHttp(app);
@@ -49,6 +60,19 @@ export class ConsoleScene {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
+    });
+  }
+
+  /** Sends the request line and headers as they are, which `fetch` would put right. */
+  async request(path: string, headers: Record<string, string> = {}): Promise<number | undefined> {
+    const { port } = new URL(await this.app.getUrl());
+    return new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
+        response.resume();
+        response.on('end', () => resolve(response.statusCode));
+      })
+        .on('error', reject)
+        .end();
     });
   }
 

@@ -20,8 +20,8 @@ export interface DeadLetter {
   readonly lastAt: string;
   readonly service: string;
   readonly traceId: string;
-  /** Size of the body; 0 when it was too large to be copied and is in its stream only. */
-  readonly bytes: number;
+  /** Size of the body; null when it was too large to be copied and is in its stream only. */
+  readonly bytes: number | null;
 }
 
 /** A dead letter with all that is known of it. */
@@ -41,6 +41,9 @@ export type DecodedBody =
   | { readonly kind: 'binary'; readonly base64: string }
   /** Too large to be copied and no longer in its stream. */
   | { readonly kind: 'gone' };
+
+/** Not those of text: tab and the ends of lines. */
+const CONTROL_CHARACTER = /[^\P{Cc}\t\n\r]/u;
 
 /** Where a dead letter is stored. */
 export interface DeadLetterPosition {
@@ -76,7 +79,7 @@ export function toDeadLetter(
     lastAt: told('last-at'),
     service: told('service'),
     traceId: told('trace-id'),
-    bytes,
+    bytes: told('body') === 'in-stream' ? null : bytes,
   };
 }
 
@@ -101,12 +104,21 @@ export function valuesOf(headers: MsgHdrs): Record<string, string[]> {
 function decodeBody(body: Uint8Array): DecodedBody {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    try {
-      return { kind: 'json', value: JSON.parse(text), text };
-    } catch {
-      return { kind: 'text', text };
-    }
+    // Short Protobuf messages are valid UTF-8, too, and no editor keeps their bytes.
+    return CONTROL_CHARACTER.test(text) ? toBinary(body) : toText(text);
   } catch {
-    return { kind: 'binary', base64: Buffer.from(body).toString('base64') };
+    return toBinary(body);
   }
+}
+
+function toText(text: string): DecodedBody {
+  try {
+    return { kind: 'json', value: JSON.parse(text), text };
+  } catch {
+    return { kind: 'text', text };
+  }
+}
+
+function toBinary(body: Uint8Array): DecodedBody {
+  return { kind: 'binary', base64: Buffer.from(body).toString('base64') };
 }

@@ -36,6 +36,8 @@ export interface ConsumerOverview {
   readonly redelivered: number;
   /** Sequence up to which everything is settled. */
   readonly ackFloor: number;
+  /** Deliveries so far, repeated ones included. */
+  readonly deliveries: number;
   /** Deliveries settled so far, up to the first that is not. */
   readonly settled: number;
   readonly lastDeliveredAt: string | null;
@@ -52,26 +54,22 @@ export class Inventory {
     return infos.map(toStreamOverview).toSorted((a, b) => a.name.localeCompare(b.name));
   }
 
-  /** All of it. */
+  /** All streams and their durables, without consumers that come and go with whoever reads something. */
   async survey(): Promise<{ streams: StreamOverview[]; consumers: ConsumerOverview[] }> {
     const streams = await this.streams();
-    const populated = streams.filter(({ consumers }) => consumers > 0);
-    return { streams, consumers: await this.consumersOf(populated.map(({ name }) => name)) };
+    const populated = streams.filter(({ consumers }) => consumers > 0).map(({ name }) => name);
+    const infos = await this.consumersOf(populated);
+    const durables = infos.filter(({ config }) => config.durable_name !== undefined);
+    return { streams, consumers: durables.map(toConsumerOverview) };
   }
 
   /** @throws NotFoundError when there is no such stream */
   async consumers(stream?: string): Promise<ConsumerOverview[]> {
-    if (stream === undefined) return (await this.survey()).consumers;
-    const { config } = await requireStream(await this.manager(), stream);
-    return this.consumersOf([config.name]);
-  }
-
-  private async consumersOf(names: readonly string[]): Promise<ConsumerOverview[]> {
-    const manager = await this.manager();
-    const lists = await Promise.all(names.map((name) => collect(manager.consumers.list(name))));
-    return lists.flatMap((infos) =>
-      infos.map(toConsumerOverview).toSorted((a, b) => a.name.localeCompare(b.name)),
-    );
+    const names =
+      stream === undefined
+        ? (await this.streams()).map(({ name }) => name)
+        : [(await requireStream(await this.manager(), stream)).config.name];
+    return (await this.consumersOf(names)).map(toConsumerOverview);
   }
 
   /**
@@ -88,6 +86,13 @@ export class Inventory {
   /** @throws NotFoundError, ServerTooOldForOperationError */
   async resume(stream: string, consumer: string): Promise<ConsumerOverview> {
     return this.setPause(stream, consumer, undefined);
+  }
+
+  /** Stream by stream, each by name. */
+  private async consumersOf(streams: readonly string[]): Promise<ConsumerInfo[]> {
+    const manager = await this.manager();
+    const lists = await Promise.all(streams.map((name) => collect(manager.consumers.list(name))));
+    return lists.flatMap((infos) => infos.toSorted((a, b) => a.name.localeCompare(b.name)));
   }
 
   private async setPause(
@@ -124,12 +129,14 @@ export class Inventory {
 function sumUp(durable: string, [first, ...others]: [ConsumerInfo, ...ConsumerInfo[]]): ConsumerOverview {
   const total = { ...toConsumerOverview(first), name: durable };
   return others.map(toConsumerOverview).reduce(
-    (sum, { lag, ackPending, redelivered, ackFloor, settled }) => ({
+    (sum, { lag, ackPending, redelivered, ackFloor, deliveries, settled }) => ({
       ...sum,
-      lag: sum.lag + lag,
+      // Every partition reads every message and leaves those of the others.
+      lag: Math.max(sum.lag, lag),
       ackPending: sum.ackPending + ackPending,
       redelivered: sum.redelivered + redelivered,
       ackFloor: Math.min(sum.ackFloor, ackFloor),
+      deliveries: sum.deliveries + deliveries,
       settled: sum.settled + settled,
     }),
     total,
@@ -168,6 +175,7 @@ function toConsumerOverview(info: ConsumerInfo): ConsumerOverview {
     ackPending: info.num_ack_pending,
     redelivered: info.num_redelivered,
     ackFloor: info.ack_floor.stream_seq,
+    deliveries: info.delivered.consumer_seq,
     settled: info.ack_floor.consumer_seq,
     lastDeliveredAt: typeof lastActive === 'string' ? lastActive : null,
     // The server keeps the time of a pause that is over.

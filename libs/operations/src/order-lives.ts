@@ -2,7 +2,7 @@ import { jetstream, type ConsumerInfo, type JetStreamClient, type JsMsg } from '
 import type { NatsConnection } from '@nats-io/transport-node';
 import { deadLetterStream, OPERATIONS_STREAM } from '@slipstream/jetstream';
 import { toDeadLetter, type DeadLetter } from './dead-letter.js';
-import { NotFoundError } from './operations-errors.js';
+import { InvalidRequestError, NotFoundError } from './operations-errors.js';
 import {
   causeOf,
   isRead,
@@ -24,6 +24,8 @@ const MARGIN_MS = 10 * 60_000;
 const OPENING_BRACE = 0x7b;
 const ID_CHARACTER = /[\w-]/;
 const DEFAULT_SPAN_MS = 24 * 60 * 60_000;
+/** What more messages name is no order: a currency, a customer, a letter. */
+const MOST_MESSAGES = 1_000;
 
 export interface LifeOptions {
   /** Durables of all services. */
@@ -92,7 +94,9 @@ export class OrderLives {
       names.map(async (stream) => {
         const found: Found[] = [];
         for await (const message of this.read(stream, from)) {
-          if (mentions(message, id)) found.push(toFound(stream, message));
+          if (!mentions(message, id)) continue;
+          if (found.length === MOST_MESSAGES) throw tooMany(id);
+          found.push(toFound(stream, message));
         }
         return found;
       }),
@@ -106,9 +110,10 @@ export class OrderLives {
     const [first] = found;
     const from = new Date(first ? Date.parse(first.at) : Date.now());
     const streams = [...new Set(found.map(({ stream }) => stream))];
+    const places = new Set(found.map(placeOf));
     const [letters, operations, consumers] = await Promise.all([
-      this.deadLetters(streams, from),
-      this.operations(from),
+      this.deadLetters(streams, from, places),
+      this.operations(from, places),
       this.consumers(streams),
     ]);
     return (message) =>
@@ -134,25 +139,36 @@ export class OrderLives {
         });
   }
 
-  private async deadLetters(streams: readonly string[], from: Date): Promise<DeadLetter[]> {
+  private async deadLetters(
+    streams: readonly string[],
+    from: Date,
+    places: ReadonlySet<string>,
+  ): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = [];
     for (const stream of streams) {
-      for await (const { seq, headers, data } of this.read(deadLetterStream(stream), from)) {
-        if (headers) letters.push(toDeadLetter({ stream, sequence: seq }, headers, data.length));
+      for await (const { seq, headers } of this.read(deadLetterStream(stream), from, true)) {
+        const letter = headers && toDeadLetter({ stream, sequence: seq }, headers, 0);
+        if (letter && places.has(placeOf(letter))) letters.push(letter);
       }
     }
     return letters;
   }
 
-  private async operations(from: Date): Promise<(LifeOperation & Place & { consumer: string })[]> {
+  private async operations(
+    from: Date,
+    places: ReadonlySet<string>,
+  ): Promise<(LifeOperation & Place & { consumer: string })[]> {
     const done: (LifeOperation & Place & { consumer: string })[] = [];
-    for await (const { subject, headers } of this.read(OPERATIONS_STREAM.name, from)) {
+    for await (const { subject, headers } of this.read(OPERATIONS_STREAM.name, from, true)) {
       const [, kind] = subject.split('.');
       if (!headers || (kind !== 'redrive' && kind !== 'discard')) continue;
+      const stream = headers.get('dead-letter-stream');
+      const sequence = Number(headers.get('dead-letter-sequence'));
+      if (!places.has(placeOf({ stream, sequence }))) continue;
       done.push({
         kind,
-        stream: headers.get('dead-letter-stream'),
-        sequence: Number(headers.get('dead-letter-sequence')),
+        stream,
+        sequence,
         consumer: headers.get('dead-letter-consumer'),
         at: headers.get('operation-at'),
         by: headers.get('operation-by'),
@@ -171,9 +187,9 @@ export class OrderLives {
   }
 
   /** A stream that nobody has needed so far holds nothing. */
-  private async *read(stream: string, from: Date): AsyncGenerator<JsMsg> {
+  private async *read(stream: string, from: Date, isHeadersOnly = false): AsyncGenerator<JsMsg> {
     try {
-      yield* readStream(this.js, { stream, from });
+      yield* readStream(this.js, { stream, from, isHeadersOnly });
     } catch (error) {
       if (!isStreamMissing(error)) throw error;
     }
@@ -190,6 +206,10 @@ export class OrderLives {
 
 interface Found extends FoundMessage {
   readonly orderId: string | null;
+}
+
+function placeOf({ stream, sequence }: Place): string {
+  return `${stream}:${sequence}`;
 }
 
 function mentions({ data, headers }: JsMsg, id: string): boolean {
@@ -248,6 +268,13 @@ function pick({
   attempts,
 }: DeadLetter): NonNullable<LifeDelivery['deadLetter']> {
   return { id, errorCode, errorMessage, attempts };
+}
+
+function tooMany(id: string): InvalidRequestError {
+  return new InvalidRequestError(
+    `"${id}" is in more than ${MOST_MESSAGES} messages of one stream`,
+    'Give the id of an order or of one message.',
+  );
 }
 
 function unknown(id: string, since: Date | undefined): NotFoundError {

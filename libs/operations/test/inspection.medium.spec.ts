@@ -140,7 +140,7 @@ describe('an operator', () => {
       await server.manager.consumers.add(stream.name, { durable_name: name, ack_policy: AckPolicy.Explicit });
     }
     const paused = await inventory.pause(stream.name, 'parts', new Date(Date.now() + 60_000));
-    expect(paused).toMatchObject({ name: 'parts', lag: 2 * (await server.count(stream.name)) });
+    expect(paused).toMatchObject({ name: 'parts', lag: await server.count(stream.name) });
     const consumers = await inventory.consumers(stream.name);
     expect(consumers.filter(({ pausedUntil }) => pausedUntil).map(({ name }) => name)).toEqual([
       'parts-p0',

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { headers as createHeaders } from '@nats-io/transport-node';
 import { ConsumerReviews, InvalidRequestError, OrderLives } from '@slipstream/operations';
+import { waitFor } from '@slipstream/testing';
 import { OperatedServer, operatedStream, type OperatedStream } from './harness.js';
 
 describe('an operator who reads a stream', () => {
@@ -44,5 +45,17 @@ describe('an operator who reads a stream', () => {
     const life = await lives.find('o-1');
     expect(life.messages.map(({ sequence }) => sequence)).toEqual([3, 4, 5]);
     expect((await lives.find('m-o-10')).orderId).toBe('o-10');
+  });
+
+  it('is told that what names more than a thousand messages is no order', async () => {
+    await server.manager.streams.add({ name: stream.name, subjects: [...stream.subjects] });
+    const body = JSON.stringify({ currency: 'EUR' });
+    for (let count = 0; count < 1_001; count++) server.nc.publish(stream.subject('a'), body);
+    await waitFor('the messages', async () => (await server.count(stream.name)) === 1_001);
+    const readers = [
+      { service: 'test', consumer: 'reader', stream: stream.name, subjects: [stream.subject('a')] },
+    ];
+    const lives = new OrderLives(server.nc, { readers, ordersUrl: 'http://127.0.0.1:1' });
+    await expect(lives.find('EUR')).rejects.toThrow(InvalidRequestError);
   });
 });

@@ -11,7 +11,7 @@ export interface Durability {
 
 /**
  * Asks the database itself; nothing of a service needs to be in it.
- * @returns undefined when it cannot be reached, or does not let us in
+ * @returns undefined when it cannot be reached, does not let us in or does not answer
  */
 export async function askDurability(url: string): Promise<Durability | undefined> {
   const dataSource = await open(url);
@@ -22,8 +22,10 @@ export async function askDurability(url: string): Promise<Durability | undefined
          current_setting('synchronous_commit') AS "synchronousCommit"`,
     );
     return facts;
+  } catch {
+    return undefined;
   } finally {
-    await dataSource.destroy();
+    await dataSource.destroy().catch(() => undefined);
   }
 }
 

@@ -58,7 +58,7 @@ interface Call {
 }
 
 const get = <T>(path: string, query: Query = {}) => request<T>('GET', path, { query });
-const getSlowly = <T>(path: string) => request<T>('GET', path, { timeoutMs: null });
+const getSlowly = <T>(path: string, query: Query = {}) => request<T>('GET', path, { query, timeoutMs: null });
 const post = <T>(path: string, body: unknown) => request<T>('POST', path, { body, timeoutMs: null });
 
 /** Everything the server can be asked for. All of it throws a `Failure`. */
@@ -69,11 +69,11 @@ export const server = {
   handlers: () => get<Handlers>('handlers'),
   pause: (stream: string, consumer: string, body: PauseRequest) =>
     post<ConsumerOverview>(pathTo`consumers/${stream}/${consumer}/pause`, body),
-  resume: (stream: string, consumer: string) =>
-    post<ConsumerOverview>(pathTo`consumers/${stream}/${consumer}/resume`, {}),
+  resume: (stream: string, consumer: string, body: Operator) =>
+    post<ConsumerOverview>(pathTo`consumers/${stream}/${consumer}/resume`, body),
   deadLetters: (filter: DeadLetterQuery, page: { readonly after?: string; readonly limit: number }) =>
-    get<DeadLetterPage>('dead-letters', { ...filter, ...page }),
-  deadLetterGroups: (filter: DeadLetterQuery) => get<DeadLetterGroups>('dead-letters/groups', { ...filter }),
+    getSlowly<DeadLetterPage>('dead-letters', { ...filter, ...page }),
+  deadLetterGroups: () => getSlowly<DeadLetterGroups>('dead-letters/groups'),
   deadLetter: (id: string) => get<DeadLetterDetail>(pathTo`dead-letters/${id}`),
   redrive: (id: string, body: RedriveRequest) => post<Outcome>(pathTo`dead-letters/${id}/redrive`, body),
   discard: (id: string, body: Operator) => post<Outcome>(pathTo`dead-letters/${id}/discard`, body),
@@ -81,8 +81,7 @@ export const server = {
   discardAll: (body: BulkRequest) => post<BulkOutcome>('dead-letters/discard', body),
   countReplay: (body: ReplayCountRequest) => post<ReplayCount>('replays/count', body),
   replay: (body: ReplayRequest) => post<ReplayResult>('replays', body),
-  life: (id: string, since?: string) =>
-    request<OrderLife>('GET', pathTo`lives/${id}`, { query: { since }, timeoutMs: null }),
+  life: (id: string, since?: string) => getSlowly<OrderLife>(pathTo`lives/${id}`, { since }),
   findings: () => getSlowly<Findings>('findings'),
   topologyChanges: () => getSlowly<TopologyChanges>('topology/changes'),
   verifyAudit: () => getSlowly<AuditVerification>('audit/verification'),
@@ -94,19 +93,21 @@ function pathTo(parts: TemplateStringsArray, ...values: string[]): string {
 }
 
 async function request<T>(method: string, path: string, call: Call): Promise<T> {
-  const response = await send(method, path, call);
+  const { token } = session;
+  const response = await send(method, path, call, token);
   const answer = await readJson(response);
-  if (response.status === UNAUTHORIZED) refuseToken();
+  if (response.status === UNAUTHORIZED) refuseToken(token);
   if (!response.ok) throw toFailure(response.status, answer);
   if (answer === undefined)
     throw new Failure('The server answered something other than JSON.', response.status);
   return answer as T;
 }
 
-async function send(method: string, path: string, call: Call): Promise<Response> {
+async function send(method: string, path: string, call: Call, token: string): Promise<Response> {
   const { query = {}, body, timeoutMs = TIMEOUT_MS } = call;
+  // An empty value says something, too.
   const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined || value === '' ? [] : [[name, String(value)]],
+    value === undefined ? [] : [[name, String(value)]],
   );
   const search = new URLSearchParams(given).toString();
   try {
@@ -114,7 +115,7 @@ async function send(method: string, path: string, call: Call): Promise<Response>
       method,
       headers: {
         accept: 'application/json',
-        ...(session.token && { authorization: `Bearer ${session.token}` }),
+        ...(token && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),

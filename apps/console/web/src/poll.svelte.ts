@@ -11,6 +11,7 @@ export class Poll<T> {
   answeredAt = $state.raw(Date.now());
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isRunning = false;
+  private latest = 0;
 
   constructor(private readonly ask: () => Promise<T>) {}
 
@@ -37,12 +38,17 @@ export class Poll<T> {
     if (!document.hidden) void this.tick();
   };
 
+  /** The last one that was started counts, in whatever order answers come. */
   private async tick(): Promise<void> {
+    const own = (this.latest += 1);
     try {
-      this.data = await this.ask();
+      const data = await this.ask();
+      if (own !== this.latest) return;
+      this.data = data;
       this.answeredAt = Date.now();
       this.failure = undefined;
     } catch (error) {
+      if (own !== this.latest) return;
       this.failure = asFailure(error);
     }
     clearTimeout(this.timer);

@@ -1,5 +1,6 @@
 import { createSubscriber } from 'svelte/reactivity';
 import type { DeadLetterQuery } from '../../src/api.js';
+import { FILTER_FIELDS } from './letter-filter.js';
 
 export type Route =
   | { readonly page: 'overview' | 'checks' | 'unknown' }
@@ -7,8 +8,6 @@ export type Route =
   | { readonly page: 'dead-letter'; readonly id: string }
   | { readonly page: 'consumer'; readonly stream: string; readonly consumer: string }
   | { readonly page: 'trace'; readonly id: string; readonly since: string };
-
-const FILTER_FIELDS = ['stream', 'consumer', 'errorClass', 'errorCode'] as const;
 
 const listen = createSubscriber((update) => {
   window.addEventListener('hashchange', update);
@@ -24,18 +23,18 @@ export function currentRoute(): Route {
 export const linkTo = {
   overview: '#/',
   checks: '#/checks',
-  deadLetters: (filter: DeadLetterQuery = {}) => `#/dead-letters${toSearch(filter)}`,
+  deadLetters: (filter: DeadLetterQuery = {}) => `#/dead-letters${toSearch({ ...filter })}`,
   deadLetter: (id: string) => `#/dead-letters/${encodeURIComponent(id).replace('%3A', ':')}`,
   consumer: (stream: string, consumer: string) =>
     `#/consumers/${encodeURIComponent(stream)}/${encodeURIComponent(consumer)}`,
-  trace: (id = '', since = '') => `#/trace/${encodeURIComponent(id)}${toSearch({ since })}`,
+  trace: (id = '', since = '') => `#/trace/${encodeURIComponent(id)}${since && toSearch({ since })}`,
 };
 
 export function goTo(link: string): void {
   location.hash = link;
 }
 
-function parseRoute(hash: string): Route {
+export function parseRoute(hash: string): Route {
   const { page, first, second, query } = split(hash);
   switch (page) {
     case '':
@@ -62,15 +61,17 @@ function split(hash: string) {
 }
 
 function toFilter(query: URLSearchParams): DeadLetterQuery {
-  const given = FILTER_FIELDS.flatMap((field) => {
+  const given = FILTER_FIELDS.flatMap(({ field }) => {
     const value = query.get(field);
-    return value ? [[field, value]] : [];
+    return value === null ? [] : [[field, value]];
   });
   return Object.fromEntries(given) as DeadLetterQuery;
 }
 
-function toSearch(values: object): string {
-  const given = Object.entries(values).filter(([, value]) => value);
+function toSearch(values: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
 

@@ -13,7 +13,9 @@ export function enterToken(token: string): void {
   session.isRefused = false;
 }
 
-export function refuseToken(): void {
+/** @param sent what was refused; another one may have been entered since */
+export function refuseToken(sent: string): void {
+  if (sent !== session.token) return;
   sessionStorage.removeItem(KEY);
   session.isRefused = true;
 }

@@ -5,22 +5,36 @@ export class Task<T> {
   result = $state.raw<T>();
   failure = $state.raw<Failure>();
   isBusy = $state(false);
-  private latest = 0;
+  private latest = new AbortController();
 
-  /** The last one that was started counts, in whatever order answers come. */
-  async run(work: () => Promise<T>): Promise<void> {
-    const own = (this.latest += 1);
+  /** The last one that was started counts, in whatever order answers come; those before are told to stop. */
+  async run(work: (signal: AbortSignal) => Promise<T>): Promise<void> {
+    const { signal } = this.begin();
     this.isBusy = true;
     try {
-      const result = await work();
-      if (own !== this.latest) return;
+      const result = await work(signal);
+      if (signal.aborted) return;
       this.result = result;
       this.failure = undefined;
     } catch (error) {
-      if (own === this.latest) this.failure = asFailure(error);
+      if (!signal.aborted) this.failure = asFailure(error);
     } finally {
-      if (own === this.latest) this.isBusy = false;
+      if (!signal.aborted) this.isBusy = false;
     }
+  }
+
+  /** As before the first; what is under way no longer counts. */
+  reset(): void {
+    this.begin();
+    this.isBusy = false;
+    this.result = undefined;
+    this.failure = undefined;
+  }
+
+  private begin(): AbortController {
+    this.latest.abort();
+    this.latest = new AbortController();
+    return this.latest;
   }
 }
 
