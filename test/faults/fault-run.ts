@@ -2,6 +2,7 @@ import { waitFor } from '@slipstream/testing';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import pg from 'pg';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildApps } from '../../tools/stack/build.ts';
@@ -16,13 +17,15 @@ const FOREIGN_AMOUNT = 9_995;
 const MOST_ORDERS = 30_000;
 /** Seconds; longer than any run. What is killed again and again waits for longer than an order does otherwise. */
 const ORDER_TIMEOUT = String(24 * 60 * 60);
+/** Of an event that nothing keeps; a process that was killed is back long before. */
+const PUBLISHED_WITHIN_MS = 20_000;
 /** Of a message that was met by so many deaths that it seemed to be their reason. */
 const SUSPECTED = 'JS_CRASH_LOOP';
 const CONFIRMED_HISTORY = ['inventory.reserved', 'orders.confirmed', 'orders.created', 'payments.completed'];
 const SABOTAGE = fileURLToPath(new URL('sabotage.mjs', import.meta.url));
 
-/** Ways to break an app, each of them against one rule; see `sabotage.mjs`. */
-export type Sabotage = 'ack-before-commit' | 'inbox-off' | 'id-greater-than-last';
+/** Ways to break an app, each of them against one rule, and one to make it hard; see `sabotage.mjs`. */
+export type Sabotage = 'ack-before-commit' | 'inbox-off' | 'id-greater-than-last' | 'late-commits';
 
 export interface FaultRunOptions {
   readonly points: FaultPoints;
@@ -112,7 +115,11 @@ export class FaultRun {
     await this.waitUntilSettled(settleMs);
     await this.redriveSuspects();
     const unsettled = await this.waitUntilSettled(settleMs);
-    if (unsettled.length > 0) return [`${unsettled.length} orders were lost, such as ${unsettled[0]}`];
+    if (unsettled.length > 0) {
+      // Slow ones are not lost: the others tell which it is.
+      const lost = `${unsettled.length} orders did not settle, such as ${unsettled[0]}`;
+      return [lost, ...(await this.findUnpublished()), ...(await this.findForgotten())];
+    }
     const settled = await this.readAll();
     return [
       ...settled.flatMap(findOrderViolations),
@@ -120,6 +127,7 @@ export class FaultRun {
       ...(await this.findStockViolations()),
       ...(await this.findLogViolations(settled, settleMs)),
       ...(await this.findDeadLetters()),
+      ...(await this.findUnpublished()),
       ...(await this.findForgotten()),
     ];
   }
@@ -277,6 +285,25 @@ export class FaultRun {
       if (code !== 0) violations.push(`${call.join(' ')} ended with ${code}: ${stdout}${stderr}`);
     }
     return violations;
+  }
+
+  /** Events that wait although nothing keeps them: a relay takes what is committed within moments. */
+  private async findUnpublished(): Promise<string[]> {
+    const client = new pg.Client({ connectionString: this.journey.stack.databaseUrl });
+    await client.connect();
+    const schemas = ['orders', 'payments', 'inventory'];
+    const count = async () => {
+      const tables = schemas.map((schema) => `SELECT '${schema}' AS schema FROM ${schema}.outbox_pending`);
+      const { rows } = await client.query<{ schema: string }>(tables.join(' UNION ALL '));
+      return rows.map(({ schema }) => `an event of ${schema} is never published`);
+    };
+    try {
+      const none = async () => (await count()).length === 0;
+      await waitFor('the outboxes to be empty', none, PUBLISHED_WITHIN_MS).catch(() => undefined);
+      return await count();
+    } finally {
+      await client.end();
+    }
   }
 
   private async findDeadLetters(): Promise<string[]> {
