@@ -1,7 +1,9 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, UseGuards } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiAcceptedResponse, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { ProblemException } from '@slipstream/bootstrap';
+import type { FastifyRequest } from 'fastify';
 import { AcceptingGuard } from './accepting.guard.js';
+import { idempotencyKeyOf } from './idempotency-key.js';
 import {
   AcceptedOrderDto,
   ListOrdersDto,
@@ -29,17 +31,8 @@ export class OrdersController {
     description:
       'The database is away, or too much waits already. The order may have been stored: repeat it with its key.',
   })
-  place(
-    @Body() input: PlaceOrderDto,
-    @Headers('idempotency-key') idempotencyKey: string | undefined,
-  ): Promise<AcceptedOrderDto> {
-    if (idempotencyKey !== undefined && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
-      throw new ProblemException(400, {
-        detail: 'Idempotency-Key must be 1 to 255 printable characters',
-        errors: [{ field: 'Idempotency-Key', reason: 'must be 1 to 255 printable characters' }],
-      });
-    }
-    return this.orders.place(input, idempotencyKey);
+  place(@Body() input: PlaceOrderDto, @Req() { raw }: FastifyRequest): Promise<AcceptedOrderDto> {
+    return this.orders.place(input, idempotencyKeyOf(raw));
   }
 
   @Get(':id')
