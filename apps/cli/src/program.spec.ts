@@ -39,3 +39,12 @@ describe('a command that is called wrongly', () => {
     expect(await refuse(...args)).toContain(expected);
   });
 });
+
+describe('the version', () => {
+  it('is that of the release', async () => {
+    let told = '';
+    const program = createProgram(() => undefined).configureOutput({ writeOut: (text) => (told += text) });
+    await program.parseAsync(['--version'], { from: 'user' }).catch(() => undefined);
+    expect(told).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

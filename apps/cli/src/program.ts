@@ -1,3 +1,4 @@
+import { serviceEnvironment } from '@slipstream/service';
 import { Command } from 'commander';
 import { addAuditCommands } from './commands/audit.js';
 import { addConsumerCommands } from './commands/consumers.js';
@@ -25,6 +26,7 @@ export type Run = <Arguments extends unknown[]>(
 export function createProgram(onEnd: (code: ExitCode) => void): Command {
   const program = new Command('slipstream')
     .description('Inspects and operates streams, consumers, dead letters, outboxes and inboxes.')
+    .version(serviceEnvironment.shape.SERVICE_VERSION.parse(process.env['SERVICE_VERSION'] || undefined))
     .option('--server <url>', 'NATS servers, separated by commas', process.env['NATS_URL'] || DEFAULT_SERVER)
     .option('--creds <file>', 'credentials of the NATS user, over those of the environment')
     .option('--json', 'print one JSON document')
