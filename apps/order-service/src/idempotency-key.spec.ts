@@ -34,14 +34,27 @@ describe('the Idempotency-Key of a request', () => {
     ['is absent without the header', [], {}],
     ['is what the header says', ['order-7'], { key: 'order-7' }],
     ['may hold commas', ['a, b'], { key: 'a, b' }],
-    ['is refused when it is too long', ['x'.repeat(256)], { refused: /1 to 255 printable characters/ }],
-    ['is refused when it is empty', [''], { refused: /1 to 255 printable characters/ }],
-    ['is refused when there are two', ['order-7', 'order-8'], { refused: /must be given once/ }],
-    ['is refused when it is given twice', ['order-7', 'order-7'], { refused: /must be given once/ }],
+    [
+      'is refused when it is too long',
+      ['x'.repeat(256)],
+      { refused: 'Idempotency-Key must be 1 to 255 printable characters' },
+    ],
+    [
+      'is refused when it is empty',
+      [''],
+      { refused: 'Idempotency-Key must be 1 to 255 printable characters' },
+    ],
+    [
+      'is refused when there are two',
+      ['order-7', 'order-8'],
+      { refused: 'Idempotency-Key must be given once' },
+    ],
+    [
+      'is refused when it is given twice',
+      ['order-7', 'order-7'],
+      { refused: 'Idempotency-Key must be given once' },
+    ],
   ])('%s', async (_, keys, expected) => {
-    const answer = (await read(...keys)) as { key?: string; refused?: string };
-    const { refused } = expected as { refused?: RegExp };
-    if (refused) expect(answer.refused).toMatch(refused);
-    else expect(answer).toEqual(expected);
+    expect(await read(...keys)).toEqual(expected);
   });
 });
