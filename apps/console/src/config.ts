@@ -9,24 +9,28 @@ const SHORTEST_TOKEN = 16;
 const baseUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
 
 const shape = z.object({
-  /** TCP port of the HTTP server. */
-  PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
-  /** What requests must prove themselves with. Needed wherever others than this machine's users reach it. */
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('TCP port of the HTTP server.'),
   CONSOLE_TOKEN: z
     .string()
     .min(SHORTEST_TOKEN)
     .regex(/^[\x21-\x7e]+$/, 'must be printable characters without spaces')
-    .optional(),
-  /** Address to listen on. */
-  HOST: z.string().default('127.0.0.1'),
-  /** HTTP monitoring of a NATS server. */
-  NATS_MONITOR_URL: baseUrl.default('http://localhost:8222'),
-  ORDER_SERVICE_URL: baseUrl.default('http://localhost:3001'),
-  PAYMENT_SERVICE_URL: baseUrl.default('http://localhost:3002'),
-  INVENTORY_SERVICE_URL: baseUrl.default('http://localhost:3003'),
-  AUDIT_SERVICE_URL: baseUrl.default('http://localhost:3004'),
-  /** Where the services keep what is theirs, for what it says of its durability; not asked when unset. */
-  DATABASE_URL: databaseEnvironment.shape.DATABASE_URL.unwrap().optional(),
+    .optional()
+    .describe(
+      'Secret of 16 characters or more that requests must prove themselves with. Needed unless `HOST` is a loopback address.',
+    ),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  NATS_MONITOR_URL: baseUrl
+    .default('http://localhost:8222')
+    .describe('URL of the HTTP monitoring of a NATS server.'),
+  ORDER_SERVICE_URL: baseUrl.default('http://localhost:3001').describe('URL of order-service.'),
+  PAYMENT_SERVICE_URL: baseUrl.default('http://localhost:3002').describe('URL of payment-service.'),
+  INVENTORY_SERVICE_URL: baseUrl.default('http://localhost:3003').describe('URL of inventory-service.'),
+  AUDIT_SERVICE_URL: baseUrl.default('http://localhost:3004').describe('URL of audit-service.'),
+  DATABASE_URL: databaseEnvironment.shape.DATABASE_URL.unwrap()
+    .optional()
+    .describe(
+      'URL of the database of the services, for what `doctor` says of its durability. Not asked when unset.',
+    ),
   ...natsEnvironment.shape,
   ...streamEnvironment.shape,
 });

@@ -9,10 +9,15 @@ const versionsSchema = z
 
 export const configSchema = serviceEnvironment.extend({
   ...orderEnvironment.shape,
-  PORT: z.coerce.number().int().min(0).max(65_535).default(3001),
-  ORDER_CREATED_VERSIONS: versionsSchema.default(['v1']),
-  /** Seconds for which an Idempotency-Key stands for its order. */
-  IDEMPOTENCY_KEY_RETENTION: z.coerce.number().positive().default(86_400),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3001).describe('TCP port of the HTTP server.'),
+  ORDER_CREATED_VERSIONS: versionsSchema
+    .default(['v1'])
+    .describe('Versions of `orders.created` that are published for each order: `v1`, `v2` or `v1,v2`.'),
+  IDEMPOTENCY_KEY_RETENTION: z.coerce
+    .number()
+    .positive()
+    .default(86_400)
+    .describe('Seconds for which an `Idempotency-Key` stands for its order.'),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -6,27 +6,30 @@ const secret = z.string().min(1).optional();
 
 /** Variables that say where NATS is and how to prove who asks; also the operator's tools read them. */
 export const natsEnvironment = z.object({
-  /** Comma-separated NATS servers. */
-  NATS_URL: z.string().min(1).default('nats://localhost:4222'),
-  /** Certificates in PEM of the authorities that signed the servers'. With it nothing but TLS is spoken. */
-  NATS_TLS_CA: file,
-  /** Certificate of this process in PEM, for servers that ask for one. */
-  NATS_TLS_CERT: file,
-  NATS_TLS_KEY: file,
-  /** One of: nkey seed, `.creds` file, token, user with password. */
-  NATS_NKEY_SEED: secret,
-  NATS_NKEY_SEED_FILE: file,
-  NATS_CREDS_FILE: file,
-  NATS_TOKEN: secret,
-  NATS_TOKEN_FILE: file,
-  NATS_USER: z.string().min(1).optional(),
-  NATS_PASSWORD: secret,
-  NATS_PASSWORD_FILE: file,
-  /** First tokens of the subjects that answers come to. `_INBOX_<service>` when unset. */
+  NATS_URL: z.string().min(1).default('nats://localhost:4222').describe('NATS servers, separated by commas.'),
+  NATS_TLS_CA: file.describe(
+    "File with the certificates (PEM) of the authorities that signed the servers'. With it nothing but TLS is spoken.",
+  ),
+  NATS_TLS_CERT: file.describe(
+    'File with the certificate (PEM) of this process, for servers that ask for one.',
+  ),
+  NATS_TLS_KEY: file.describe('File with the key (PEM) of that certificate.'),
+  // At most one of nkey, creds, token and user.
+  NATS_NKEY_SEED: secret.describe('Seed of an nkey user.'),
+  NATS_NKEY_SEED_FILE: file.describe('File with that seed.'),
+  NATS_CREDS_FILE: file.describe('File (`.creds`) with a JWT and its seed.'),
+  NATS_TOKEN: secret.describe('Token.'),
+  NATS_TOKEN_FILE: file.describe('File with the token.'),
+  NATS_USER: z.string().min(1).optional().describe('Name of a user with a password.'),
+  NATS_PASSWORD: secret.describe('Password of that user.'),
+  NATS_PASSWORD_FILE: file.describe('File with that password.'),
   NATS_INBOX_PREFIX: z
     .string()
     .regex(/^[^\s.*>]+(\.[^\s.*>]+)*$/, 'must be a subject')
-    .optional(),
+    .optional()
+    .describe(
+      'First tokens of the subjects that answers come to. `_INBOX_<service>` when unset, `_INBOX_operator` for the command line.',
+    ),
 });
 
 export type NatsEnvironment = z.infer<typeof natsEnvironment>;

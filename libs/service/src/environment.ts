@@ -15,50 +15,92 @@ const age = z
 
 /** Variables that say what streams are like; also the operator's tools read them. */
 export const streamEnvironment = z.object({
-  /** Replicas of the streams the service creates: 1 on one server, 3 in production. */
-  STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
-  /** Age at which streams forget messages, consumed or not. Unlimited when unset. */
-  STREAM_MAX_AGE: age.optional(),
-  /** Bytes beyond which each stream refuses new messages. Unlimited when unset. */
-  STREAM_MAX_BYTES: z.coerce.number().int().min(1_048_576).optional(),
+  STREAM_REPLICAS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(5)
+    .default(1)
+    .describe('Replicas of the streams that are created: 1 on one server, 3 in production.'),
+  STREAM_MAX_AGE: age
+    .optional()
+    .describe('Age at which streams forget messages, consumed or not, such as `14d`. Unlimited when unset.'),
+  STREAM_MAX_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1_048_576)
+    .optional()
+    .describe('Bytes beyond which each stream refuses new messages. Unlimited when unset.'),
 });
 
 /** Where the services keep what is theirs; also the operator's tools read it. */
 export const databaseEnvironment = z.object({
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
-    .default('postgres://postgres@localhost:5432/slipstream'),
+    .default('postgres://postgres@localhost:5432/slipstream')
+    .describe('URL of the PostgreSQL database that holds the tables of the services, a schema for each.'),
 });
 
 /** What order-service and payment-service must agree on. */
 export const orderEnvironment = z.object({
-  /** Seconds after which an order that did not settle is cancelled, and not charged any more. */
-  ORDER_TIMEOUT: z.coerce.number().positive().default(1_800),
+  ORDER_TIMEOUT: z.coerce
+    .number()
+    .positive()
+    .default(1_800)
+    .describe('Seconds after which an order that did not settle is cancelled, and not charged any more.'),
 });
 
 /** Variables every service reads. */
 export const serviceEnvironment = streamEnvironment.extend({
   ...databaseEnvironment.shape,
   ...natsEnvironment.shape,
-  /** `check` refuses to start on tables that lack migrations, and needs no permission to change them. */
-  DATABASE_MIGRATIONS: z.enum(['run', 'check']).default('run'),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
-  /** `bind` creates and changes no stream or consumer, and needs no permission to. */
-  JETSTREAM_TOPOLOGY: z.enum(['ensure', 'bind']).default('ensure'),
-  /**
-   * How long the inbox knows a message at least. A day more than `STREAM_MAX_AGE` (7 days when that is unset) and
-   * `OUTBOX_RETENTION` when unset.
-   */
-  INBOX_RETENTION: age.optional(),
-  /** Events that may wait to be published before HTTP refuses new work with 503. */
-  OUTBOX_MAX_PENDING: z.coerce.number().int().min(1).default(100_000),
-  /** Messages that may wait for a consumer before readiness says `degraded`. */
-  CONSUMER_LAG_LIMIT: z.coerce.number().int().min(1).default(10_000),
-  /** How long published events are kept, so that a lost stream can be filled again. */
-  OUTBOX_RETENTION: age.default(7 * AGE_UNITS_MS.d),
-  /** What events are published as; anything there is a codec for is read. */
-  EVENT_CONTENT_TYPE: z.enum(CONTENT_TYPES).default(DEFAULT_CONTENT_TYPE),
-  SERVICE_VERSION: z.string().default('0.1.0'),
+  DATABASE_MIGRATIONS: z
+    .enum(['run', 'check'])
+    .default('run')
+    .describe(
+      'What is done at start about tables that lack migrations: `check` refuses to start, and needs no permission to change them.',
+    ),
+  DATABASE_POOL_SIZE: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(200)
+    .default(10)
+    .describe('Most connections to the database that a process holds.'),
+  JETSTREAM_TOPOLOGY: z
+    .enum(['ensure', 'bind'])
+    .default('ensure')
+    .describe(
+      'What is done at start about streams and consumers: `bind` creates and changes none, and needs no permission to.',
+    ),
+  INBOX_RETENTION: age
+    .optional()
+    .describe(
+      'How long the inbox knows a message at least, such as `14d`. When unset, a day more than the longer of `STREAM_MAX_AGE` (7 days when that is unset) and `OUTBOX_RETENTION`; shorter than either is refused.',
+    ),
+  OUTBOX_MAX_PENDING: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(100_000)
+    .describe('Events that may wait to be published before HTTP refuses new work with 503.'),
+  CONSUMER_LAG_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe('Messages that may wait for a consumer before readiness says `degraded`.'),
+  OUTBOX_RETENTION: age
+    .prefault('7d')
+    .describe('How long published events are kept, so that a lost stream can be filled again.'),
+  EVENT_CONTENT_TYPE: z
+    .enum(CONTENT_TYPES)
+    .default(DEFAULT_CONTENT_TYPE)
+    .describe('How events are written; all of these are read, whatever it says.'),
+  SERVICE_VERSION: z
+    .string()
+    .default('0.1.0')
+    .describe('Version that dead letters name, and `cli --version` prints.'),
 });
 
 export type ServiceEnvironment = z.infer<typeof serviceEnvironment>;

@@ -34,27 +34,69 @@ const pairs = z
   .string()
   .regex(/^\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*,?\s*$/, 'is not of the form name=value,name=value');
 
-/** The variables of OpenTelemetry that decide about traces. */
-const schema = z.object({
-  OTEL_SDK_DISABLED: z.string().regex(/^\s*(true|false)\s*$/i, 'is neither true nor false'),
-  OTEL_TRACES_EXPORTER: listOf(EXPORTERS),
-  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl,
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl,
-  OTEL_EXPORTER_OTLP_PROTOCOL: oneOf(PROTOCOLS),
-  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: oneOf(PROTOCOLS),
-  OTEL_EXPORTER_OTLP_HEADERS: pairs,
-  OTEL_EXPORTER_OTLP_TRACES_HEADERS: pairs,
-  OTEL_EXPORTER_OTLP_TIMEOUT: milliseconds,
-  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: milliseconds,
-  OTEL_EXPORTER_ZIPKIN_ENDPOINT: httpUrl,
-  OTEL_TRACES_SAMPLER: oneOf(SAMPLERS),
-  OTEL_TRACES_SAMPLER_ARG: number(0, 1, 'number from 0 to 1'),
-  OTEL_PROPAGATORS: listOf(PROPAGATORS),
-  OTEL_RESOURCE_ATTRIBUTES: pairs,
-  OTEL_BSP_SCHEDULE_DELAY: milliseconds,
-  OTEL_BSP_EXPORT_TIMEOUT: milliseconds,
-  OTEL_BSP_MAX_QUEUE_SIZE: count,
-  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: count,
+/** The variables of OpenTelemetry that decide about traces. Defaults are those of its SDK, which reads them itself. */
+export const tracingVariables = z.object({
+  OTEL_SDK_DISABLED: z
+    .string()
+    .regex(/^\s*(true|false)\s*$/i, 'is neither true nor false')
+    .meta({ description: '`true` turns tracing off whatever else is set.', default: 'false' }),
+  OTEL_TRACES_EXPORTER: listOf(EXPORTERS).meta({
+    description:
+      'Where spans go: `otlp`, `zipkin`, `console`, several with commas between them, or `none` for ids that nobody records. Turns tracing on.',
+    default: 'otlp',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.meta({
+    description:
+      'Base URL of a collector; `/v1/traces` is added to it, unless spans go by gRPC. Turns tracing on.',
+    default: 'http://localhost:4318',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.describe('The same, as the whole URL.'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: oneOf(PROTOCOLS).meta({
+    description: 'How spans are sent: `http/protobuf`, `http/json` or `grpc`.',
+    default: 'http/protobuf',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: oneOf(PROTOCOLS).describe('The same, for traces alone.'),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs.describe(
+    'Headers for the collector, such as `authorization=…`, with commas between them.',
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: pairs.describe('The same, for traces alone.'),
+  OTEL_EXPORTER_OTLP_TIMEOUT: milliseconds.meta({
+    description: 'Milliseconds that sending a batch of spans may take.',
+    default: '10000',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: milliseconds.describe('The same, for traces alone.'),
+  OTEL_EXPORTER_ZIPKIN_ENDPOINT: httpUrl.meta({
+    description: 'URL of a Zipkin.',
+    default: 'http://localhost:9411/api/v2/spans',
+  }),
+  OTEL_TRACES_SAMPLER: oneOf(SAMPLERS).meta({
+    description:
+      'Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of these after `parentbased_`, which heeds what the caller decided.',
+    default: 'parentbased_always_on',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: number(0, 1, 'number from 0 to 1').meta({
+    description: 'Share of the traces that `traceidratio` records, from 0 to 1.',
+    default: '1',
+  }),
+  OTEL_PROPAGATORS: listOf(PROPAGATORS).meta({
+    description:
+      'Formats of the context in headers: `tracecontext`, `baggage`, `b3`, `b3multi`, with commas between them, or `none`.',
+    default: 'tracecontext,baggage',
+  }),
+  OTEL_RESOURCE_ATTRIBUTES: pairs.describe('Further attributes of the process, as `name=value,name=value`.'),
+  OTEL_BSP_SCHEDULE_DELAY: milliseconds.meta({
+    description: 'Milliseconds for which spans are gathered before they are sent.',
+    default: '5000',
+  }),
+  OTEL_BSP_EXPORT_TIMEOUT: milliseconds.meta({
+    description: 'Milliseconds after which sending is given up.',
+    default: '30000',
+  }),
+  OTEL_BSP_MAX_QUEUE_SIZE: count.meta({
+    description: 'Spans that may wait to be sent; more are dropped.',
+    default: '2048',
+  }),
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: count.meta({ description: 'Spans that are sent at once.', default: '512' }),
 });
 
 /** As in `process.env`; a blank variable counts as unset, as in the specification. */
@@ -82,7 +124,7 @@ export function isDisabled({ OTEL_SDK_DISABLED }: TracingEnvironment): boolean {
  */
 export function assertTracingVariables(env: TracingEnvironment): void {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
-  const { error } = schema.partial().safeParse(given);
+  const { error } = tracingVariables.partial().safeParse(given);
   if (!error) return;
   throw new TracingEnvironmentError(
     error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; '),
