@@ -1,17 +1,21 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Command as CommanderCommand } from 'commander';
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, normalize, relative } from 'node:path';
 import { createProgram } from '../../apps/cli/src/program.js';
 import { readCompose, type ComposeModel } from '../../tools/deploy/compose.ts';
 import { readObjects } from '../../tools/deploy/kustomize.ts';
 import { argumentsOfCli, commandsOf, valuesOf } from './commands.ts';
 
+const RUNBOOKS = globSync('docs/runbooks/**/*.md');
 const PAGES = [
   'README.md',
+  'ARCHITECTURE.md',
   'docker/nats/README.md',
-  ...globSync('docs/runbooks/**/*.md'),
-  ...globSync('docs/reference/*.md'),
+  'libs/jetstream/README.md',
+  ...globSync('docs/*.md'),
+  ...globSync('docs/{adr,how-to,reference}/*.md'),
+  ...RUNBOOKS,
 ].toSorted();
 const COMMANDS = PAGES.flatMap((page) =>
   commandsOf(readFileSync(page, 'utf8')).map(({ words, isBlock }) => ({
@@ -33,7 +37,13 @@ const OTHERS = new Set([
   'bash',
   'git',
   'cd',
+  'export',
+  'openssl',
+  'sed',
 ]);
+/** A metric of ours that stands for itself; those of Node.js are not listed anywhere. */
+const METRIC =
+  /`((?:outbox|idempotency|jetstream|nats|orders?|payments?|payment_gateway|dead_letters|http_server)_[a-z_]+)(?:\{[^`]*\})?`/g;
 /** Made by a command of the same page. */
 const MADE = /^secrets(\/|$)/;
 
@@ -132,6 +142,25 @@ describe('commands in the documentation', () => {
       expect(profiles).toEqual(expect.arrayContaining(valuesOf(words, '--profile')));
     },
   );
+});
+
+describe('runbooks', () => {
+  const overview = 'docs/runbooks/README.md';
+
+  it('are all named in their overview', () => {
+    const text = readFileSync(overview, 'utf8');
+    const others = RUNBOOKS.filter((page) => page !== overview);
+    expect(others.filter((page) => !text.includes(`](${relative(dirname(overview), page)})`))).toEqual([]);
+  });
+
+  it('name metrics that there are', () => {
+    const known = readFileSync('docs/reference/metrics.md', 'utf8');
+    const named = RUNBOOKS.flatMap((page) =>
+      [...readFileSync(page, 'utf8').matchAll(METRIC)].map(([, name = '']) => ({ page, name })),
+    );
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter(({ name }) => !new RegExp(`\`${name}[\`{]`).test(known))).toEqual([]);
+  });
 });
 
 describe('links in the documentation', () => {

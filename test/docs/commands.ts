@@ -9,6 +9,8 @@ const FENCE = /^ *```sh\n([\s\S]*?)^ *```/gm;
 const INLINE = /`([^`\n]+)`/g;
 const PROGRAMS = /^(npm|npx|slipstream|kubectl|docker|helm|nats-server|aws|curl|bash) /;
 const VARIABLE = /^[A-Z_]+=/;
+/** First and last line of a loop; what is between them counts. */
+const LOOP = /^ *(for .* do|done)$/;
 
 /** The commands of a page, in blocks of code and in the text. */
 export function commandsOf(markdown: string): Command[] {
@@ -24,7 +26,8 @@ export function commandsOf(markdown: string): Command[] {
 
 /** A backslash goes on with the next line. */
 function linesOf(text: string): string[] {
-  return text.replaceAll(/\\\n */g, ' ').split('\n');
+  const lines = text.replaceAll(/\\\n */g, ' ').split('\n');
+  return lines.filter((line) => !LOOP.test(line));
 }
 
 /** As a shell splits them, as far as our pages need one: quotes, comments, pipes and files at the end, variables, `$(…)` as one word. */
@@ -38,6 +41,9 @@ function wordsOf(line: string): string[] {
 /** What the command line of this project is called with; undefined for another command. */
 export function argumentsOfCli(words: readonly string[]): string[] | undefined {
   if (words[0] === 'slipstream') return words.slice(1);
+  // In a container the program is its entry point.
+  const inContainer = words.join(' ').split(' -- node main.js ')[1];
+  if (words[0] === 'kubectl' && inContainer) return inContainer.split(' ');
   const [, program, ...rest] = words.join(' ').match(/^npm run (?:-s )?(cli)(?: --)?(?: (.*))?$/) ?? [];
   return program === undefined ? undefined : (rest[0]?.split(' ') ?? []);
 }
