@@ -33,7 +33,7 @@ function linesOf(text: string): string[] {
 /** As a shell splits them, as far as our pages need one: quotes, comments, pipes and files at the end, variables, `$(…)` as one word. */
 function wordsOf(line: string): string[] {
   const words = line.match(/(?:\$\([^)]*\)|'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
-  const end = words.findIndex((word) => /^[#|>]/.test(word));
+  const end = words.findIndex((word) => /^(?:[#|>]|<$)/.test(word));
   const spoken = (end < 0 ? words : words.slice(0, end)).map((word) => word.replaceAll(/['"]/g, ''));
   return spoken.slice(spoken.findIndex((word) => !VARIABLE.test(word)));
 }
@@ -46,6 +46,12 @@ export function argumentsOfCli(words: readonly string[]): string[] | undefined {
   if (words[0] === 'kubectl' && inContainer) return inContainer.split(' ');
   const [, program, ...rest] = words.join(' ').match(/^npm run (?:-s )?(cli)(?: --)?(?: (.*))?$/) ?? [];
   return program === undefined ? undefined : (rest[0]?.split(' ') ?? []);
+}
+
+/** What links may name in a page: its headings, as GitHub writes them. */
+export function anchorsOf(markdown: string): string[] {
+  const headings = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => text.toLowerCase());
+  return headings.map((text) => text.replaceAll(/\]\([^)]*\)|[^\w\- ]/g, '').replaceAll(' ', '-'));
 }
 
 /** Value that follows an option, for each time it is given. */
