@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { isAnyStale, writeAll } from '../../tools/contracts/generated-files.ts';
 import { catalogue } from './catalogue.js';
+import { configuration } from './configuration.js';
 import { httpApis } from './openapi.js';
 import { services } from '../../apps/system.js';
 
@@ -12,6 +13,7 @@ const REFERENCE = join(import.meta.dirname, '..', 'reference');
 
 const texts: [path: string, text: string][] = [
   ['events/README.md', catalogue(services)],
+  ['configuration.md', configuration()],
   ['asyncapi.json', toJson(describeMessages(services))],
 ];
 for (const { subject, type } of contracts) {

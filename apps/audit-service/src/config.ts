@@ -17,7 +17,11 @@ export const configSchema = serviceEnvironment.extend({
     .describe(
       'Where segments are kept: in the Object Store of NATS, or in an S3 bucket that was created with Object Lock.',
     ),
-  S3_BUCKET: z.string().min(3).default('audit').describe('Name of that bucket.'),
+  S3_BUCKET: z
+    .string()
+    .min(3)
+    .default('audit')
+    .describe('Name of that bucket; `S3_…` and `AUDIT_RETENTION_DAYS` are for `AUDIT_STORE=s3` alone.'),
   S3_REGION: z.string().min(1).default('us-east-1').describe('Region of the bucket.'),
   S3_ENDPOINT: z.url().optional().describe("URL of an S3 server other than Amazon's."),
   S3_ACCESS_KEY_ID: z
@@ -35,7 +39,7 @@ export const configSchema = serviceEnvironment.extend({
     .max(36_500)
     .default(3_650)
     .describe(
-      'Days for which a segment in S3 can neither be deleted nor replaced, ten years by default. **Cannot be shortened for what is stored already**, not even by the owner of the bucket.',
+      'Days for which a segment in S3 can neither be deleted nor replaced (Object Lock in compliance mode): ten years by default, which **nobody can shorten for what is stored already**.',
     ),
 });
 

@@ -47,7 +47,9 @@ export const orderEnvironment = z.object({
     .number()
     .positive()
     .default(1_800)
-    .describe('Seconds after which an order that did not settle is cancelled, and not charged any more.'),
+    .describe(
+      'Seconds after which an order that did not settle is cancelled, and not charged any more; the same for order-service and payment-service.',
+    ),
 });
 
 /** Variables every service reads. */
