@@ -24,16 +24,6 @@ valid ends an app at start with a message that names every such variable and why
   [traces](#traces)).
 - Ages are a number and a unit: \`90s\`, \`30min\`, \`12h\`, \`14d\`.`;
 
-/** Until apps/payment-service/src/config.ts says it itself. */
-const PAYMENTS: Readonly<Record<string, string>> = {
-  PORT: 'TCP port of the HTTP server.',
-  PAYMENT_GATEWAY: 'Provider that moves the money.',
-  PAYMENT_GATEWAY_URL: 'URL of payment-gateway, the simulator.',
-  STRIPE_API_KEY: 'Secret key of the Stripe account. Needed with `PAYMENT_GATEWAY=stripe`.',
-  STRIPE_API_BASE: "URL of Stripe's API.",
-  STRIPE_PAYMENT_METHOD: 'Payment method that every order is charged to: orders carry none of their own.',
-};
-
 const READ_BY_COMMAND_LINE: Shape = {
   DATABASE_URL: serviceEnvironment.shape.DATABASE_URL,
   AUDIT_STORE: audit.shape.AUDIT_STORE,
@@ -43,7 +33,7 @@ const READ_BY_COMMAND_LINE: Shape = {
 /** Which apps there are, and what each reads. */
 const apps: readonly (readonly [name: string, shape: Shape])[] = [
   ['order-service', orders.shape],
-  ['payment-service', described(payments.shape, PAYMENTS)],
+  ['payment-service', payments.shape],
   ['inventory-service', inventory.shape],
   ['audit-service', audit.shape],
   // It compares streams with what audit-service declares.
@@ -146,13 +136,4 @@ function tableOf(variables: readonly Variable[]): string {
 /** What differs from what `others` say of it stays. */
 function without(shape: Shape, others: Shape): Shape {
   return Object.fromEntries(Object.entries(shape).filter(([name, schema]) => others[name] !== schema));
-}
-
-function described(shape: Shape, texts: Readonly<Record<string, string>>): Shape {
-  return Object.fromEntries(
-    Object.entries(shape).map(([name, schema]) => {
-      const text = texts[name];
-      return [name, text === undefined || schema.description ? schema : schema.describe(text)];
-    }),
-  );
 }

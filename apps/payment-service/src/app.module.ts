@@ -45,6 +45,6 @@ function createGateway(config: Config): PaymentGateway {
   return new StripeGateway({
     apiKey: config.STRIPE_API_KEY ?? '',
     apiBase: config.STRIPE_API_BASE,
-    paymentMethod: config.STRIPE_PAYMENT_METHOD,
+    paymentMethod: config.STRIPE_PAYMENT_METHOD ?? '',
   });
 }
