@@ -34,6 +34,19 @@ describe('payments of an order that is cancelled', () => {
     expect(await scene.stateOf(scene.order)).toBe('void');
   });
 
+  it('are refunded although the database was set back and the cancellation comes first', async () => {
+    await scene.payments.charge(scene.order);
+    await scene.dataSource.query('TRUNCATE payments, outbox');
+    await scene.payments.cancel(scene.cancelled);
+    expect(await scene.stateOf(scene.order)).toBe('void');
+    await scene.payments.chargeAgain(scene.order);
+    expect(scene.gateway.refunded).toEqual([scene.keyOf(scene.order)]);
+    expect(await scene.eventsOf(scene.order)).toEqual(['payments.completed.v1', 'payments.refunded.v1']);
+    expect(await scene.dataSource.query('SELECT state, amount_minor, currency FROM payments')).toEqual([
+      { state: 'refunded', amount_minor: scene.order.totalMinor, currency: scene.order.currency },
+    ]);
+  });
+
   it('are not charged once the gateway is back', async () => {
     scene.gateway.fail = new GatewayUnavailableError('down');
     await expect(scene.payments.charge(scene.order)).rejects.toBe(scene.gateway.fail);
@@ -83,7 +96,7 @@ describe('payments of an order that is cancelled', () => {
       void promise.then(() => scene.gateway.charge(request)).then(end);
       return new Promise<never>(() => undefined);
     };
-    void scene.newPayments(dying).charge(scene.order);
+    void scene.newDying(dying).charge(scene.order);
     await waitFor('the call', () => scene.gateway.keys.length === 1);
     await scene.payments.cancel(scene.cancelled);
     await scene.payments.charge(scene.order);
@@ -99,7 +112,7 @@ describe('payments of an order that is cancelled', () => {
       await scene.gateway.charge(request);
       return new Promise<never>(() => undefined);
     };
-    void scene.newPayments(dying).charge(scene.order);
+    void scene.newDying(dying).charge(scene.order);
     await waitFor('the call', () => scene.gateway.outcomes.size === 1);
     await scene.payments.cancel(scene.cancelled);
     expect(scene.gateway.refunded).toEqual([scene.keyOf(scene.order)]);

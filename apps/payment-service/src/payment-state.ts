@@ -65,6 +65,8 @@ const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentSta
   },
   charge_lost: { sent: 'unknown' },
   charge_succeeded: {
+    // Of an intent whose earlier life the database has forgotten.
+    intent: 'succeeded',
     sent: 'succeeded',
     unknown: 'succeeded',
     cancelling: 'refund_intent',
@@ -72,8 +74,8 @@ const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentSta
     void: 'refund_intent',
     declined: 'refund_intent',
   },
-  charge_declined: { sent: 'declined', unknown: 'declined', cancelling: 'declined' },
-  charge_voided: { sent: 'declined', unknown: 'declined', cancelling: 'void' },
+  charge_declined: { intent: 'declined', sent: 'declined', unknown: 'declined', cancelling: 'declined' },
+  charge_voided: { intent: 'declined', sent: 'declined', unknown: 'declined', cancelling: 'void' },
   refund_send: { refund_intent: 'refund_sent' },
   refund_lost: { refund_sent: 'refund_unknown' },
   refund_succeeded: { refund_intent: 'refunded', refund_sent: 'refunded', refund_unknown: 'refunded' },

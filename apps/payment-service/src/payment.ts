@@ -34,7 +34,7 @@ export interface Payment {
 export interface Change {
   readonly orderId: string;
   readonly event: PaymentEvent;
-  /** Of `ordered`, `expire` and `send`. The first ones are kept: the key stands for one amount. */
+  /** Of whatever brings an order. The first ones are kept: the key stands for one amount. */
   readonly amountMinor?: number;
   readonly currency?: string;
   /** Of `charge_succeeded`. */
@@ -50,15 +50,25 @@ export interface Changed {
 }
 
 /** The payment after a change; the same object when the change means nothing to it. */
-export function apply(payment: Payment, { event, chargeId, reason }: Change): Payment {
+export function apply(payment: Payment, change: Change): Payment {
+  const { event, chargeId, reason } = change;
   const state = transition(payment.state, event);
   if (state === payment.state) return payment;
   return {
-    ...payment,
+    ...withPrice(payment, change),
     state,
     sentAt: payment.sentAt ?? (state === 'sent' ? new Date() : null),
     chargeId: chargeId ?? payment.chargeId,
     reason: reason ?? payment.reason,
+  };
+}
+
+/** Adds what the order costs, which a cancellation that came before it did not say. */
+export function withPrice(payment: Payment, { amountMinor, currency }: Change): Payment {
+  return {
+    ...payment,
+    amountMinor: payment.amountMinor ?? amountMinor,
+    currency: payment.currency ?? currency,
   };
 }
 

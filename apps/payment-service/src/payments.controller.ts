@@ -22,7 +22,7 @@ const CHARGING = {
   maxDeliver: LAST_ATTEMPT + 1,
   // Never before the gateway's Retry-After, and not all together after it.
   backoffMs: { first: 1_000, cap: 300_000 },
-  // A turn, an answer to a question and one to a charge, each at its longest, and the commits between them.
+  // The wait for a turn, the calls of a step, each at its longest, and the commits between them.
   timeoutMs: 28_000,
   ackWaitMs: 30_000,
 };
@@ -35,9 +35,10 @@ export class PaymentsController {
 
   @OnEvent(orderCreatedV2, CHARGING)
   async onOrderCreated(order: OrderCreated, context: JetStreamContext): Promise<void> {
-    // What an operator sends again is meant, however old it is.
-    const orderedAt = context.isRedrive ? new Date() : context.timestamp;
-    await this.payments.charge(order, orderedAt).catch((error: unknown) => this.leaveAtLast(error, context));
+    const charging = context.isRedrive
+      ? this.payments.chargeAgain(order)
+      : this.payments.charge(order, context.timestamp);
+    await charging.catch((error: unknown) => this.leaveAtLast(error, context));
   }
 
   @OnEvent(orderCancelledV1, CHARGING)

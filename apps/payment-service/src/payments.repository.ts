@@ -11,13 +11,18 @@ const PAYMENT = `order_id AS "orderId", state, gateway_key AS "gatewayKey", amou
 /** Written out, or the planner would not see that the partial index fits. */
 const UNSETTLED_LIST = UNSETTLED.map((state) => `'${state}'`).join(', ');
 /** Parameters of `STORE`. */
-const [ID, STATE, CHARGE, REASON, SENT] = [0, 1, 2, 3, 4].map((index) => `$${FIRST_PARAMETER + index}`);
+const [ID, STATE, AMOUNT, CURRENCY, CHARGE, REASON, SENT] = Array.from(
+  { length: 7 },
+  (_, index) => `$${FIRST_PARAMETER + index}`,
+);
 const STORE = `
   stored AS (
     UPDATE payments AS p
-    SET state = c.state, charge_id = c.charge_id, reason = c.reason, sent_at = c.sent_at, updated_at = now()
-    FROM unnest(${ID}::text[], ${STATE}::text[], ${CHARGE}::text[], ${REASON}::text[], ${SENT}::timestamptz[])
-      AS c (order_id, state, charge_id, reason, sent_at)
+    SET state = c.state, amount_minor = c.amount_minor, currency = c.currency, charge_id = c.charge_id,
+      reason = c.reason, sent_at = c.sent_at, updated_at = now()
+    FROM unnest(${ID}::text[], ${STATE}::text[], ${AMOUNT}::bigint[], ${CURRENCY}::text[], ${CHARGE}::text[],
+        ${REASON}::text[], ${SENT}::timestamptz[])
+      AS c (order_id, state, amount_minor, currency, charge_id, reason, sent_at)
     WHERE p.order_id = c.order_id)`;
 /** More are not counted: what counts must not read for long. */
 const MAX_COUNTED = 100_000;
@@ -176,6 +181,8 @@ function storing(results: readonly Changed[]): WriteBeside | undefined {
     values: [
       rows.map(({ orderId }) => orderId),
       rows.map(({ state }) => state),
+      rows.map(({ amountMinor }) => amountMinor),
+      rows.map(({ currency }) => currency),
       rows.map(({ chargeId }) => chargeId),
       rows.map(({ reason }) => reason),
       rows.map(({ sentAt }) => sentAt),

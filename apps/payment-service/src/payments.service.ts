@@ -10,11 +10,15 @@ import {
   type RefundResult,
 } from './payment-gateway.js';
 import { stepOf, type PaymentStep } from './payment-state.js';
-import type { Change, Changed, Payment } from './payment.js';
+import { withPrice, type Change, type Changed, type Payment } from './payment.js';
 import { PaymentsRepository } from './payments.repository.js';
 
 /** Longest id that the contract of the events takes. */
 const MAX_ID_LENGTH = 64;
+/** Of a question about a key that may have been used at any time. */
+const LONG_AGO = new Date(0);
+/** Longest that the calls of a step may take together; each has a time-out of its own. */
+const CALLS_DEADLINE_MS = 20_000;
 const GIVEN_UP = 'the provider could not be asked for so long that the order is not charged any more';
 
 /**
@@ -50,8 +54,23 @@ export class PaymentsService {
     const order = { orderId, amountMinor, currency };
     const change: Change = this.isOverdue(orderedAt)
       ? { ...order, ...this.expiry() }
-      : { ...order, event: this.guard.isOpen ? 'ordered' : 'send' };
+      : { ...order, event: this.guard.isOpen || this.isKeyForgotten(orderedAt) ? 'ordered' : 'send' };
     await this.finish(await this.payments.change(change));
+  }
+
+  /**
+   * Charges an order that an operator sent once more, however old it is. It may have been charged by what a database that was
+   * set back does not know of, when the provider has forgotten its key: the provider is asked before.
+   */
+  async chargeAgain({ orderId, totalMinor: amountMinor, currency }: OrderCreated): Promise<void> {
+    const order: Change = { orderId, amountMinor, currency, event: 'ordered' };
+    const changed = await this.payments.change(order);
+    const { payment } = changed;
+    if (payment.state === 'intent') return this.finish(await this.send(payment));
+    if (payment.state !== 'void' && payment.state !== 'declined') return this.finish(changed);
+    const earlier = await this.lookUp(withPrice(payment, order));
+    if (earlier?.status !== 'succeeded') return;
+    await this.finish(await this.payments.change({ ...order, ...changeOf(earlier) }));
   }
 
   /** Sees to it that a cancelled order keeps nobody's money: closes its key, or refunds its charge. */
@@ -77,8 +96,7 @@ export class PaymentsService {
     const isOverdue = this.isOverdue(createdAt);
     if (changed.payment.state === 'intent') {
       if (isOverdue) return this.payments.change({ orderId, ...this.expiry() });
-      this.guard.assertClosed();
-      return this.payments.change({ orderId, event: 'send' });
+      return this.send(changed.payment);
     }
     // Only who moved the payment to `sent` knows that nobody has called before.
     const isFirstCall = changed.from === 'none' || changed.from === 'intent';
@@ -88,6 +106,22 @@ export class PaymentsService {
       changed.payment,
       await this.call(changed.payment, 'charge_lost', charge, freeCharge(orderId)),
     );
+  }
+
+  /** Moves a payment on that was kept for later. A database that was set back may not remember that its key was used. */
+  private async send(payment: Payment): Promise<Changed> {
+    this.guard.assertClosed();
+    const earlier = await this.lookUp(payment);
+    // Not by way of `sent`: whoever saw that would ask by the key alone, and charge anew.
+    if (earlier) return this.record(payment, earlier);
+    return this.payments.change({ orderId: payment.orderId, event: 'send' });
+  }
+
+  /** What became of an earlier life of the key: by the provider's records, which may lag behind, and by the key itself. */
+  private lookUp(payment: Payment): Promise<ChargeResult | undefined> {
+    const find = (sentAt: Date) => this.gateway.find({ ...toRequest(payment), sentAt });
+    const ask = async () => (await find(LONG_AGO)) ?? (await find(new Date()));
+    return this.call(payment, 'charge_lost', ask, undefined);
   }
 
   private async closeKey(payment: Payment): Promise<Changed> {
@@ -114,8 +148,13 @@ export class PaymentsService {
   private async askAndCharge(request: ChargeRequest, isOverdue: boolean): Promise<ChargeResult> {
     const earlier = await this.gateway.find(request);
     if (earlier) return earlier;
-    const isKeyForgotten = Date.now() - request.sentAt.getTime() >= this.gateway.keyLifetimeMs;
-    return isKeyForgotten || isOverdue ? this.gateway.close(request) : this.gateway.charge(request);
+    return this.isKeyForgotten(request.sentAt) || isOverdue
+      ? this.gateway.close(request)
+      : this.gateway.charge(request);
+  }
+
+  private isKeyForgotten(usedAt: Date): boolean {
+    return Date.now() - usedAt.getTime() >= this.gateway.keyLifetimeMs;
   }
 
   private isOverdue(since: Date): boolean {
@@ -135,7 +174,7 @@ export class PaymentsService {
   ): Promise<Result> {
     if (amountMinor === 0) return ifFree;
     try {
-      return await this.guard.execute(request);
+      return await this.guard.execute(() => withDeadline(request()));
     } catch (error) {
       if (error instanceof AnswerLostError) await this.payments.change({ orderId, event: lost });
       throw error;
@@ -164,4 +203,13 @@ function freeCharge(orderId: string): ChargeResult {
 
 function toRequest({ gatewayKey: key, orderId, amountMinor, currency, sentAt }: Payment): ChargeRequest {
   return { key, orderId, amountMinor, currency, sentAt: sentAt ?? new Date() };
+}
+
+/** A handler that timed out would cost its message an attempt, for a slowness that is none of its fault. */
+function withDeadline<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(new AnswerLostError('the gateway took too long'));
+    const timer = setTimeout(giveUp, CALLS_DEADLINE_MS).unref();
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

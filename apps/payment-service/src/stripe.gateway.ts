@@ -39,7 +39,8 @@ export interface StripeOptions {
  * intent cannot be confirmed, however late the confirmation arrives.
  */
 export class StripeGateway extends PaymentGateway {
-  readonly keyLifetimeMs = KEY_LIFETIME_MS;
+  /** Ends so long before the key's that the search, which is all that is left then, knows of the last charge. */
+  readonly keyLifetimeMs = KEY_LIFETIME_MS - SEARCH_LAG_MS;
   private readonly stripe: Stripe;
 
   constructor(private readonly options: StripeOptions) {

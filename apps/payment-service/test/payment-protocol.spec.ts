@@ -53,6 +53,38 @@ describe('the protocol of payments', () => {
       { numRuns: 6_000 },
     );
   }, 120_000);
+
+  it('charges at most once although the database is set back, whether or not the provider knows the key still', async () => {
+    const restored = fc.record({
+      backupAt: fc.nat(16),
+      hasDayPassed: fc.boolean(),
+      isInFlight: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(scenario, restored, async ({ scheduler, commands, answered, declines }, restore) => {
+        const world = new World(scheduler, () => answered.next().value ?? true, declines);
+        const setting = {
+          world,
+          scheduler,
+          processes: Array.from({ length: PROCESSES }, () => world.process()),
+        };
+        const done = new Set<string>();
+        for (const [index, next] of commands.entries()) {
+          if (index === restore.backupAt) world.backUp();
+          await run(next, setting);
+          done.add(next.kind);
+        }
+        await setBack(setting, restore.hasDayPassed);
+        await replay(setting, { ...restore, isCancelled: done.has('cancel') });
+        const { charges, refunds } = world.provider;
+        expect(charges).toBeLessThanOrEqual(1);
+        const isKept = world.payment?.state === 'succeeded';
+        expect({ isKept, kept: charges - refunds }).toEqual({ isKept, kept: isKept ? 1 : 0 });
+        expect(isKept && done.has('cancel')).toBe(false);
+      }),
+      { numRuns: 2_500 },
+    );
+  }, 120_000);
 });
 
 interface Setting {
@@ -66,8 +98,7 @@ async function run(next: Command, { world, processes, scheduler }: Setting): Pro
     for (let step = 0; step < next.steps && scheduler.count() > 0; step++) await scheduler.waitOne();
   } else if (next.kind === 'day') {
     await scheduler.waitIdle();
-    world.provider.forget();
-    world.keyLifetimeMs = 0;
+    world.passDay();
   } else if (next.kind === 'timeout') {
     world.timeOut(next.clock);
   } else if (next.kind === 'crash') {
@@ -100,6 +131,36 @@ async function settle({ world, scheduler }: Setting, done: ReadonlySet<string>):
     await scheduler.waitIdle();
     await resumed;
   }
+}
+
+/** Everybody dies, what travelled arrives, and the database is as it was at its backup. */
+async function setBack({ world, processes, scheduler }: Setting, hasDayPassed: boolean): Promise<void> {
+  for (const process of processes) process.isAlive = false;
+  await scheduler.waitIdle();
+  if (hasDayPassed) world.passDay();
+  world.restore();
+}
+
+/** An operator has everything delivered again, beside what the server delivers by itself. */
+async function replay(
+  { world, scheduler }: Setting,
+  { isCancelled, isInFlight }: { isCancelled: boolean; isInFlight: boolean },
+): Promise<void> {
+  world.isReliable = true;
+  const next = world.process();
+  const deliveries = [next.chargeAgain(), ...(isInFlight ? [next.charge()] : []), next.resume()];
+  const finished = Promise.all([...deliveries, ...(isCancelled ? [next.cancel()] : [])]);
+  await scheduler.waitIdle();
+  await finished;
+  for (let round = 0; !world.isSettled && round < 5; round++) {
+    const resumed = next.resume();
+    await scheduler.waitIdle();
+    await resumed;
+  }
+  // Whatever came first: what an operator sends again finds a charge that was made.
+  const again = next.chargeAgain();
+  await scheduler.waitIdle();
+  await again;
 }
 
 function outcomeOf({ provider, payment, announced, travelling, isSettled }: World) {

@@ -12,15 +12,17 @@ import {
   type RefundResult,
 } from '../src/payment-gateway.js';
 import { NONE, opening, stepOf } from '../src/payment-state.js';
-import { announce, apply, type Change, type Changed, type Payment } from '../src/payment.js';
+import { announce, apply, withPrice, type Change, type Changed, type Payment } from '../src/payment.js';
 import type { PaymentsRepository } from '../src/payments.repository.js';
 import { PaymentsService } from '../src/payments.service.js';
 
 const encoder = new EventEncoder({ source: declaration.name, publishes: declaration.publishes });
 const ORDER_ID = 'o-1';
-/** Seconds, of which a test takes none. */
-const CONFIG = { ORDER_TIMEOUT: 3_600 };
+/** Seconds: longer than the day that passes in a test. */
+const CONFIG = { ORDER_TIMEOUT: 48 * 3_600 };
 const LONG_AGO = new Date(0);
+const KEY_LIFETIME_MS = 23 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
 const NEVER = new Promise<never>(() => undefined);
 const OPEN_GUARD = {
   isOpen: false,
@@ -37,7 +39,10 @@ export const ORDER: OrderCreated = {
 };
 export const CANCELLATION = { ...newEvent(ORDER_ID), reason: 'changed my mind' };
 
-/** A provider that charges a key once for as long as it remembers it, and the one account it takes money from. */
+/**
+ * A provider that charges a key once for as long as it remembers it, and the one account it takes money from. What it
+ * remembers it can be asked by the key; a search of its records finds only what it has forgotten since.
+ */
 export class Provider {
   charges = 0;
   refunds = 0;
@@ -47,19 +52,23 @@ export class Provider {
   constructor(private readonly declines: boolean) {}
 
   charge(): ChargeResult {
-    if (this.outcome?.status === 'voided') return this.outcome;
     if (this.outcome && this.isRemembered) return this.outcome;
+    this.isRemembered = true;
     if (this.declines) return (this.outcome = { status: 'declined', reason: 'poor' });
     this.charges++;
     return (this.outcome = { status: 'succeeded', chargeId: `ch-${this.charges}` });
   }
 
-  find(): ChargeResult | undefined {
-    return this.outcome;
+  find(isSearch: boolean): ChargeResult | undefined {
+    return isSearch === this.isRemembered ? undefined : this.outcome;
   }
 
-  close(): ChargeResult {
-    return (this.outcome ??= { status: 'voided' });
+  close(isSearch: boolean): ChargeResult {
+    const found = this.find(isSearch);
+    // What a search does not find cannot be closed either.
+    if (found || isSearch) return found ?? { status: 'voided' };
+    this.isRemembered = true;
+    return (this.outcome = { status: 'voided' });
   }
 
   refund(): RefundResult {
@@ -79,10 +88,10 @@ export class World {
   payment: Payment | undefined;
   isReliable = false;
   travelling = 0;
-  keyLifetimeMs = Infinity;
   /** When the message with the order was stored, and when this service first heard of it: the two do not agree. */
   orderedAt = new Date();
   private notedAt = new Date();
+  private backup: Payment | undefined;
 
   constructor(
     private readonly scheduler: Scheduler,
@@ -106,6 +115,25 @@ export class World {
     if (clock === 'message') this.orderedAt = LONG_AGO;
     else this.notedAt = LONG_AGO;
     if (this.payment) this.payment = { ...this.payment, createdAt: this.notedAt };
+  }
+
+  /** A day passes, at the end of which nothing travels: the provider has forgotten its keys. */
+  passDay(): void {
+    this.provider.forget();
+    this.payment = aged(this.payment);
+    this.backup = aged(this.backup);
+    if (this.orderedAt > LONG_AGO) this.orderedAt = new Date(Date.now() - DAY_MS);
+  }
+
+  /** What a restore will bring back, unless it is made sooner. */
+  backUp(): void {
+    this.backup = this.payment;
+  }
+
+  /** Sets the database back, when everybody who used it is gone. */
+  restore(): void {
+    this.payment = this.backup;
+    this.announced.length = 0;
   }
 
   get isSettled(): boolean {
@@ -138,21 +166,21 @@ export class World {
     return answer as T;
   }
 
-  private open({ event, amountMinor = 0, currency = '', reason }: Change): Payment {
+  private open(change: Change): Payment {
+    const { event, reason } = change;
     const state = opening(event);
     if (!state) throw new Error(`${event} opened a payment`);
-    const sentAt = state === 'sent' ? new Date(0) : null;
-    return {
+    const sentAt = state === 'sent' ? new Date() : null;
+    const payment = {
       orderId: ORDER_ID,
       state,
       gatewayKey: 'k-1',
-      amountMinor,
-      currency,
       chargeId: null,
       reason: reason ?? null,
       sentAt,
       createdAt: this.notedAt,
     };
+    return withPrice(payment as unknown as Payment, change);
   }
 }
 
@@ -168,6 +196,10 @@ export class Process {
 
   charge(): Promise<void> {
     return this.service.charge(ORDER, this.world.orderedAt);
+  }
+
+  chargeAgain(): Promise<void> {
+    return this.service.chargeAgain(ORDER);
   }
 
   cancel(): Promise<void> {
@@ -189,6 +221,8 @@ export class Process {
 
 /** The provider as one process reaches it. */
 class Line extends PaymentGateway {
+  readonly keyLifetimeMs = KEY_LIFETIME_MS;
+
   constructor(
     private readonly world: World,
     private readonly process: Process,
@@ -196,20 +230,16 @@ class Line extends PaymentGateway {
     super();
   }
 
-  get keyLifetimeMs(): number {
-    return this.world.keyLifetimeMs;
-  }
-
   charge(_request: ChargeRequest): Promise<ChargeResult> {
     return this.send('charge', () => this.world.provider.charge());
   }
 
-  find(_request: ChargeRequest): Promise<ChargeResult | undefined> {
-    return this.send('find', () => this.world.provider.find());
+  find(request: ChargeRequest): Promise<ChargeResult | undefined> {
+    return this.send('find', () => this.world.provider.find(isSearch(request)));
   }
 
-  close(_request: ChargeRequest): Promise<ChargeResult> {
-    return this.send('close', () => this.world.provider.close());
+  close(request: ChargeRequest): Promise<ChargeResult> {
+    return this.send('close', () => this.world.provider.close(isSearch(request)));
   }
 
   refund(_request: RefundRequest): Promise<RefundResult> {
@@ -219,4 +249,12 @@ class Line extends PaymentGateway {
   private send<T>(what: string, effect: () => T): Promise<T> {
     return this.process.isAlive ? this.world.call(what, effect, () => this.process.isAlive) : NEVER;
   }
+}
+
+function isSearch({ sentAt }: ChargeRequest): boolean {
+  return Date.now() - sentAt.getTime() >= KEY_LIFETIME_MS;
+}
+
+function aged(payment: Payment | undefined): Payment | undefined {
+  return payment && { ...payment, sentAt: payment.sentAt && LONG_AGO };
 }

@@ -129,6 +129,16 @@ export class PaymentsScene {
     return new PaymentsService(this.newRepository(), provider, guard, { ORDER_TIMEOUT: TIMEOUT_S });
   }
 
+  /** A process that dies while its first call is under way: the call goes on, and nothing comes of its answer. */
+  newDying(provider: PaymentGateway): PaymentsService {
+    const guard = this.newGuard();
+    guard.execute = (call) => {
+      call().catch(() => undefined);
+      return new Promise(() => undefined);
+    };
+    return this.newPayments(provider, guard);
+  }
+
   newStalled(guard = this.newGuard()): StalledPaymentsService {
     return new StalledPaymentsService(this.newRepository(), this.payments, guard);
   }
