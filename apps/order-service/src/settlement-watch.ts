@@ -1,5 +1,14 @@
-import type { ConsumerPosition, StreamState } from '@slipstream/jetstream';
-import { SETTLING_DURABLES } from './settlement.controller.js';
+import { streams as contracted } from '@slipstream/contracts';
+import { redriveDurable, type ConsumerPosition, type StreamState } from '@slipstream/jetstream';
+import { INTAKE } from './intake.controller.js';
+import { INVENTORY, PAYMENTS } from './settlement.controller.js';
+
+/** Bring orders and what settles them. */
+const DURABLES: ReadonlySet<string> = new Set([INTAKE, PAYMENTS, INVENTORY].map(({ durable }) => durable));
+/** Bring the same once more when an operator sends it, as after a restore. */
+const REDRIVES: ReadonlySet<string> = new Set(
+  contracted.flatMap(({ name }) => [...DURABLES].map((durable) => redriveDurable(name, durable))),
+);
 
 /** What it needs to know of the streams and of their consumers, whoever runs them. */
 export interface SettlementSurvey {
@@ -36,10 +45,10 @@ export class SettlementWatch {
     this.inTimeSince = undefined;
     const { streams, consumers } = await this.survey();
     const lasts = new Map(streams.map(({ stream, lastSequence }) => [stream, lastSequence]));
-    const settling = consumers.filter(({ consumer }) => SETTLING_DURABLES.has(consumer));
+    const settling = consumers.filter(({ consumer }) => DURABLES.has(consumer) || REDRIVES.has(consumer));
     this.stored = new Map(settling.map((at) => [at.consumer, lasts.get(at.stream) ?? lastKnownBy(at)]));
     // Of one that is missing nothing was heard.
-    const isComplete = settling.length === SETTLING_DURABLES.size;
+    const isComplete = settling.filter(({ consumer }) => DURABLES.has(consumer)).length === DURABLES.size;
     const isInTime = isComplete && settling.every((at) => hasSettled(at, before.get(at.consumer)));
     if (isInTime) this.inTimeSince = since;
     return isInTime ? now - since : undefined;

@@ -16,15 +16,12 @@ import {
 import { JetStreamBatchContext, OnEvent, type BatchHandlerOptions } from '@slipstream/jetstream';
 import { SagaService } from './saga.service.js';
 
-const PAYMENTS: BatchHandlerOptions = {
+export const PAYMENTS: BatchHandlerOptions = {
   durable: 'order-payments',
   concurrency: 2,
   batch: { size: 500, lingerMs: 5 },
 };
-const INVENTORY: BatchHandlerOptions = { ...PAYMENTS, durable: 'order-inventory' };
-
-/** Consumers that bring what settles an order. */
-export const SETTLING_DURABLES: ReadonlySet<string> = new Set([PAYMENTS.durable, INVENTORY.durable]);
+export const INVENTORY: BatchHandlerOptions = { ...PAYMENTS, durable: 'order-inventory' };
 
 /** Moves orders on with what payment and inventory report. */
 @Controller()

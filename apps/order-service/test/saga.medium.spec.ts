@@ -211,10 +211,13 @@ describe('the saga of an order', () => {
       streams: [
         { stream: 'PAYMENTS', lastSequence },
         { stream: 'INVENTORY', lastSequence: 7 },
+        { stream: 'ORDERS', lastSequence: 7 },
+        { stream: 'OPERATIONS', lastSequence: 7 },
       ],
       consumers: [
         { ...SETTLED, ...position },
         { ...SETTLED, stream: 'INVENTORY', consumer: 'order-inventory' },
+        { ...SETTLED, stream: 'ORDERS', consumer: 'order-intake' },
       ],
     });
 
@@ -306,7 +309,32 @@ describe('the saga of an order', () => {
       ]);
     });
 
-    it.each(['order-payments', 'order-inventory'])(
+    it.each(['ORDERS__order-intake', 'PAYMENTS__order-payments', 'INVENTORY__order-inventory'])(
+      'gives no order up while something that an operator sent again waits for %s',
+      async (consumer) => {
+        const order = orderOf();
+        await register(order);
+        const redrives = { ...SETTLED, stream: 'OPERATIONS', consumer };
+        const positions = [1, 1, 0].values();
+        const survey = async () => {
+          const { streams, consumers } = surveyOf({});
+          const settledThrough = 3;
+          const waiting = { ...redrives, settledThrough, pending: positions.next().value ?? 0 };
+          return { streams, consumers: [...consumers, waiting] };
+        };
+        const config = { ORDER_TIMEOUT: 0, IDEMPOTENCY_KEY_RETENTION: NEVER_MS };
+        const housekeeping = new HousekeepingService(saga, process.keys, survey, config);
+        const statusAfterRound = async () => {
+          await housekeeping.run();
+          return (await process.orders.find(order.orderId))?.status;
+        };
+        expect(await statusAfterRound()).toBe('pending');
+        expect(await statusAfterRound()).toBe('pending');
+        expect(await statusAfterRound()).toBe('cancelled');
+      },
+    );
+
+    it.each(['order-intake', 'order-payments', 'order-inventory'])(
       'gives no order up while %s is not there',
       async (missing) => {
         const order = orderOf();
