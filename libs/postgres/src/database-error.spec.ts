@@ -39,6 +39,15 @@ describe('an unavailable database', () => {
     },
   );
 
+  it('is away when a pooler hangs up because it has no server', () => {
+    const told = Object.assign(new Error('server login has been failing'), {
+      code: '08P01',
+      severity: 'FATAL',
+    });
+    expect(isDatabaseAway(told)).toBe(true);
+    expect(isDatabaseAway(Object.assign(told, { severity: 'ERROR' }))).toBe(false);
+  });
+
   it.each(['40001', '40P01', '55P03', '57014', '08P01', '23505'])(
     'is not away when it says %s, which a statement may have caused',
     (code) => {

@@ -16,6 +16,8 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
 ]);
+/** Protocol violation. A statement can cause one, but PgBouncer also says with it that it has no server, and hangs up. */
+const POOLER_STATE = '08P01';
 /** The driver gives these errors no code, nor does TypeORM when a connection ended between two statements. */
 const UNAVAILABLE_MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered|was closed)|Query runner already released)/;
@@ -39,12 +41,13 @@ export function isDatabaseAway(error: unknown): boolean {
 function isToldBy(error: unknown, states: RegExp): boolean {
   const origin = cause(error);
   if (!origin) return false;
-  const { code } = origin;
+  const { code, severity } = origin;
+  if (code === POOLER_STATE && severity === 'FATAL') return true;
   if (typeof code === 'string') return states.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code);
   return UNAVAILABLE_MESSAGES.test(origin.message);
 }
 
-function cause(error: unknown): (Error & { code?: unknown }) | undefined {
+function cause(error: unknown): (Error & { code?: unknown; severity?: unknown }) | undefined {
   if (!(error instanceof Error)) return undefined;
   const { driverError } = error as { driverError?: unknown };
   return driverError instanceof Error && driverError !== error ? cause(driverError) : error;
