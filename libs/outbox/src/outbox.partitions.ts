@@ -3,6 +3,8 @@ import type { DataSource, QueryRunner } from 'typeorm';
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** How far ahead partitions are made: as long may nobody look after them. */
 const DAYS_AHEAD = 7;
+/** Rows that are deleted in one transaction. */
+const PRUNE_BATCH = 10_000;
 /** Writers queue behind a lock that is waited for. */
 const LOCK_TIMEOUT = '200ms';
 
@@ -16,39 +18,64 @@ export class OutboxPartitions {
     private readonly retentionMs: number,
   ) {}
 
+  /** Makes the partitions that are missing, unless another process is at it. */
+  async create(now = Date.now()): Promise<void> {
+    await this.alone((tx) => createPartitions(tx, now));
+  }
+
   /**
-   * One process at a time; the others leave it to that one. A partition with a row that is not published is kept.
+   * Makes partitions and drops old ones, one process at a time; the others leave it to that one. A partition with a row that
+   * is not published is kept.
    * @returns names of the dropped partitions
    */
   async maintain(now = Date.now()): Promise<string[]> {
+    const keptSince = new Date(now - this.retentionMs);
+    await this.create(now);
+    const dropped = (await this.alone((tx) => dropExpired(tx, keptSince))) ?? [];
+    // Apart from the partitions: with many rows it takes long, and what it undoes when it fails is itself alone.
+    while ((await this.alone((tx) => pruneDefault(tx, keptSince))) === PRUNE_BATCH);
+    return dropped;
+  }
+
+  /** Runs `work` in a transaction, or not at all when another process is at such work. */
+  private alone<T>(work: (tx: Executor) => Promise<T>): Promise<T | undefined> {
     return this.dataSource.transaction(async (tx) => {
       const [{ locked }] = await tx.query(
         `SELECT pg_try_advisory_xact_lock(hashtextextended('outbox-partitions:' || current_schema(), 0)) AS locked`,
       );
-      if (!locked) return [];
+      if (!locked) return undefined;
       await tx.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
-      await createPartitions(tx, now);
-      return this.dropExpired(tx, new Date(now - this.retentionMs));
+      return work(tx);
     });
   }
+}
 
-  private async dropExpired(tx: Executor, keptSince: Date): Promise<string[]> {
-    const dropped: string[] = [];
-    for (const { name } of await listPartitions(tx)) {
-      const day = dayOf(name);
-      const end = new Date(day.getTime() + DAY_MS);
-      if (end > keptSince || (await hasUnpublished(tx, day, end))) continue;
-      await tx.query(`DROP TABLE ${name}`);
-      dropped.push(name);
-    }
-    await tx.query(
-      `DELETE FROM outbox_default AS d WHERE created_at < $1
-       AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = d.id)
-       AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = d.id)`,
-      [keptSince],
-    );
-    return dropped;
+async function dropExpired(tx: Executor, keptSince: Date): Promise<string[]> {
+  const dropped: string[] = [];
+  for (const { name } of await listPartitions(tx)) {
+    const day = dayOf(name);
+    const end = new Date(day.getTime() + DAY_MS);
+    if (end > keptSince || (await hasUnpublished(tx, day, end))) continue;
+    await tx.query(`DROP TABLE ${name}`);
+    dropped.push(name);
   }
+  return dropped;
+}
+
+/** @returns how many rows were deleted */
+async function pruneDefault(tx: Executor, keptSince: Date): Promise<number> {
+  const [{ deleted }] = await tx.query(
+    `WITH expired AS (
+       SELECT id, created_at FROM outbox_default AS d WHERE created_at < $1
+       AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = d.id)
+       AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = d.id)
+       LIMIT ${PRUNE_BATCH}),
+     gone AS (
+       DELETE FROM outbox_default AS d USING expired AS e WHERE d.id = e.id AND d.created_at = e.created_at RETURNING 1)
+     SELECT count(*)::int AS deleted FROM gone`,
+    [keptSince],
+  );
+  return deleted;
 }
 
 /** Makes partitions for today and the days to come where they are missing. */

@@ -1,4 +1,9 @@
-import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { failpoint } from '@slipstream/failpoints';
 import type { DataSource, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
 import { HeldAggregates } from './held-aggregates.js';
@@ -59,7 +64,7 @@ const EMPTY: Batch = { rows: [], isOfBacklog: false, readAt: Infinity };
  * too, each of them in order, and the stream keeps the first copy of each id.
  */
 export class OutboxRelay
-  implements OnApplicationBootstrap, BeforeApplicationShutdown, EntitySubscriberInterface
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, EntitySubscriberInterface
 {
   private readonly logger = new Logger(OutboxRelay.name);
   private readonly held = new HeldAggregates();
@@ -82,6 +87,10 @@ export class OutboxRelay
     this.observer = observer;
     this.rows = rows;
     this.housekeeping = new RelayHousekeeping(dataSource, retentionMs);
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.housekeeping.prepare();
   }
 
   onApplicationBootstrap(): void {

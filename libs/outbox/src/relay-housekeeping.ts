@@ -31,6 +31,11 @@ export class RelayHousekeeping {
     return true;
   }
 
+  /** Before anything is appended: what finds no partition for its day goes to the one for all days, and keeps that day there. */
+  async prepare(): Promise<void> {
+    await this.partitions.create();
+  }
+
   /** Starts what is due, beside the relay and on another connection. */
   keep(marked: number): void {
     this.marked += marked;

@@ -6,6 +6,7 @@ import {
   OutboxFullError,
   outboxMigrations,
   OutboxPartitions,
+  OutboxRelay,
   type OutboxMessage,
   type WriteBeside,
 } from '@slipstream/outbox';
@@ -51,6 +52,17 @@ describe('the tables of the outbox', () => {
     expect(await partitions()).toHaveLength(9);
     await new OutboxPartitions(scene.dataSource, 7 * DAY_MS).maintain(Date.now() + 3 * DAY_MS);
     expect(await partitions()).toHaveLength(12);
+  });
+
+  it('are made before a process that starts appends anything', async () => {
+    const { dataSource } = scene;
+    const [{ name }] = await dataSource.query(
+      `SELECT 'outbox_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD') AS name`,
+    );
+    await dataSource.query(`DROP TABLE ${name}`);
+    await new OutboxRelay(dataSource, scene.publisher).onModuleInit();
+    await age('today', 0);
+    expect(await dataSource.query(`SELECT message_id FROM ${name}`)).toEqual([{ message_id: 'today' }]);
   });
 
   it('drop the days that need not be kept, and never an event that is not published', async () => {
