@@ -101,11 +101,13 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
 
   /**
    * Compares what has settled since the last time, unless another process does: several would repair the same.
-   * @param now in milliseconds
+   * @param now in milliseconds, by the clock that events are dated by, which is the database's @default it is asked
    */
-  async continue(now = Date.now()): Promise<void> {
+  async continue(now?: number): Promise<void> {
     try {
-      await withSessionLock(this.dataSource, 'outbox-reconciler', () => this.progress.continue(now));
+      await withSessionLock(this.dataSource, 'outbox-reconciler', async () =>
+        this.progress.continue(now ?? (await this.rows.now())),
+      );
     } catch (error) {
       this.logger.warn({ err: error }, 'outbox and streams could not be compared, trying again in a minute');
     }

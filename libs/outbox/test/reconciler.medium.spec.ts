@@ -58,6 +58,19 @@ describe('the reconciler, minute by minute,', () => {
     expect(await scene.stored()).toEqual(['1', '2']);
   });
 
+  it('passes over nothing when the clock of its process is ahead of that of the database', async () => {
+    await scene.addStream({ allow_atomic: true });
+    const reconciler = reconcilerOf();
+    const ahead = jest.spyOn(Date, 'now').mockReturnValue(later(10));
+    await reconciler.continue();
+    ahead.mockRestore();
+    await scene.append('1');
+    await scene.relay().relayBatch();
+    await loseStream();
+    await reconciler.continue(later(6));
+    expect(await scene.stored()).toEqual(['1']);
+  });
+
   it('looks back to what waits when it starts', async () => {
     await scene.addStream({ allow_atomic: true });
     await scene.append('1');
