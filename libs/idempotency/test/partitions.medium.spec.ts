@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   CreateInbox1763700000000,
   inboxMigrations,
@@ -120,6 +120,16 @@ describe('partitions of the inbox', () => {
     now = midnight + 2 * DAY_MS;
     expect(await once(inbox, messageId)).toBe(true);
     expect(await once(at(midnight + 2 * DAY_MS), messageId)).toBe(false);
+  });
+
+  it('are kept while the clocks of database and process contradict each other', async () => {
+    now = midnight + 30 * DAY_MS;
+    const wrong = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 2 * HOUR_MS);
+    await expect(inbox.partitions.maintain()).rejects.toThrow(/clocks .* differ by 7\d\d\d s/);
+    expect(await partitions()).toContain('inbox_initial');
+    wrong.mockRestore();
+    await inbox.partitions.maintain();
+    expect(await partitions()).not.toContain('inbox_initial');
   });
 
   it('are dropped as a whole when their keys are older than the retention, and not a day earlier', async () => {

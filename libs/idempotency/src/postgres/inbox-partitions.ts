@@ -5,6 +5,9 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 /** A lock that is not had by then is tried for at the next round: whoever queued behind it must not be kept. */
 const LOCK_TIMEOUT = '2s';
 
+/** With a larger one, one of the two clocks is wrong. */
+const MAX_CLOCK_OFFSET_MS = 60 * 60 * 1_000;
+
 export interface InboxPartitionsOptions {
   /**
    * Milliseconds a key is kept at least, a day or more. Not below the longest `max_age` of the streams that are consumed,
@@ -125,6 +128,12 @@ export class InboxPartitions {
 
   private async dropExpired(runner: QueryRunner): Promise<void> {
     await finishDetaching(runner);
+    // A database that wakes up years ahead would forget everything, and have everything happen twice.
+    if (Math.abs(this.clockOffsetMs) > MAX_CLOCK_OFFSET_MS) {
+      throw new Error(
+        `the clocks of database and process differ by ${Math.round(this.clockOffsetMs / 1_000)} s; no keys are dropped`,
+      );
+    }
     const expiry = this.now() - this.retentionMs - 2 * OVERLAP_MS;
     for (const { table, to } of await readPartitions(runner.manager)) {
       if (to > expiry) break;
