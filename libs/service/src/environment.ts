@@ -65,10 +65,11 @@ export const serviceEnvironment = streamEnvironment.extend({
   DATABASE_POOL_SIZE: z.coerce
     .number()
     .int()
-    .min(2)
+    // The relay keeps one, and the reconciler takes one and asks for another meanwhile.
+    .min(4)
     .max(200)
     .default(10)
-    .describe('Most connections to the database that a process holds.'),
+    .describe('Most connections to the database that a process holds, 4 at least.'),
   JETSTREAM_TOPOLOGY: z
     .enum(['ensure', 'bind'])
     .default('ensure')
