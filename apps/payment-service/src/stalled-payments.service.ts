@@ -53,14 +53,14 @@ export class StalledPaymentsService implements OnApplicationBootstrap, BeforeApp
   }
 
   private async run(idleMs: number): Promise<void> {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     try {
       for (let hasMore = true; hasMore && !this.stopped && this.guard.isClosed;) {
         // A few also while some call was asked to wait: under light but lasting throttling none would ever have its turn.
         const isThrottled = this.guard.isAskedToWait;
         const size = isThrottled ? GatewayGuard.trialCalls : BATCH_SIZE;
         // What this round has touched must not come again in it.
-        const claimed = await this.resumeBatch(size, idleMs + Date.now() - startedAt);
+        const claimed = await this.resumeBatch(size, idleMs + performance.now() - startedAt);
         hasMore = claimed === size && !isThrottled;
       }
     } catch (err) {
