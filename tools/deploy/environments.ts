@@ -9,7 +9,7 @@ import { configSchema as gateway } from '../../apps/payment-gateway/src/config.j
 import { configSchema as payments } from '../../apps/payment-service/src/config.js';
 
 /** Variables that Node.js and the logger read, whatever the app. */
-const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL)$/;
+const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL|LOG_PRETTY)$/;
 /** Of OpenTelemetry; the command line sends no traces. */
 const TRACING = /^OTEL_[A-Z_]+$/;
 

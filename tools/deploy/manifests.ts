@@ -23,6 +23,8 @@ const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
 
 /** Kustomizations that are whole: all that their objects name is in them. */
 const OVERLAYS = [SOURCE_OF_PLAIN, 'k8s/overlays/production'];
+/** What is applied beside an overlay. */
+const BESIDE = ['k8s/operator'];
 /** Those that an overlay may add. */
 const COMPONENTS = ['keda', 'nack', 'prometheus'];
 
@@ -39,10 +41,13 @@ export async function checkManifests(): Promise<string[]> {
       ...(await findProblems(await render(directory))).map((problem) => `${directory}: ${problem}`),
     );
   }
-  for (const component of COMPONENTS) {
-    const objects = await renderWithBase(component);
-    const found = (await Promise.all(objects.map(findSchemaProblems))).flat();
-    problems.push(...found.map((problem) => `k8s/components/${component}: ${problem}`));
+  const parts = [
+    ...BESIDE.map((directory) => [directory, () => render(directory)] as const),
+    ...COMPONENTS.map((name) => [`k8s/components/${name}`, () => renderWithBase(name)] as const),
+  ];
+  for (const [directory, renderPart] of parts) {
+    const found = (await Promise.all((await renderPart()).map(findSchemaProblems))).flat();
+    problems.push(...found.map((problem) => `${directory}: ${problem}`));
   }
   for (const [file, make] of Object.entries(GENERATED)) {
     if (readFileSync(join(ROOT_DIR, file), 'utf8') !== (await make())) {
