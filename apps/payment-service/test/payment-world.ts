@@ -235,11 +235,11 @@ class Line extends PaymentGateway {
   }
 
   find(request: ChargeRequest): Promise<ChargeResult | undefined> {
-    return this.send('find', () => this.world.provider.find(isSearch(request)));
+    return this.send('find', () => this.world.provider.find(isSearched(request)));
   }
 
   close(request: ChargeRequest): Promise<ChargeResult> {
-    return this.send('close', () => this.world.provider.close(isSearch(request)));
+    return this.send('close', () => this.world.provider.close(isSearched(request)));
   }
 
   refund(_request: RefundRequest): Promise<RefundResult> {
@@ -251,7 +251,7 @@ class Line extends PaymentGateway {
   }
 }
 
-function isSearch({ sentAt }: ChargeRequest): boolean {
+function isSearched({ sentAt }: ChargeRequest): boolean {
   return Date.now() - sentAt.getTime() >= KEY_LIFETIME_MS;
 }
 
