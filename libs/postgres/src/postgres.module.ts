@@ -41,6 +41,12 @@ export function postgresModule({ atStart, ...options }: PostgresModuleOptions): 
   });
 }
 
+/**
+ * A statement is planned once for each connection, often while its table is empty, and nothing plans it anew before
+ * autovacuum comes by: it would read the whole of a table that has grown since. Services look rows up by their keys.
+ */
+const BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+
 export function dataSourceOptions({
   url,
   schema,
@@ -65,7 +71,7 @@ export function dataSourceOptions({
       query_timeout: queryTimeoutMs,
       Client: DeadlineClient,
       application_name: `slipstream-${schema}`,
-      options: `-c search_path=${schema} -c default_transaction_isolation=read\\ committed -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000`,
+      options: `-c search_path=${schema} -c default_transaction_isolation=read\\ committed -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000 ${BY_INDEX}`,
     },
   };
 }
