@@ -35,17 +35,20 @@ const SABOTAGES = {
       PostgresInbox.prototype.claimKeys = async (tx, { keys }) => new Set(keys.map((key) => key.messageId));`,
     },
   ],
-  // Reads only what lies behind the last row it saw: a row that was committed late is never published.
+  // Reads only what lies behind the last row that was published: one that was committed late is never published.
   'id-greater-than-last': [
     LATE_COMMITS,
     {
       file: 'libs/outbox/src/outbox-rows.js',
       code: `
       const read = OutboxRows.prototype.read;
+      const LAST = 'SELECT coalesce(max(id), 0) FROM outbox WHERE id NOT IN (SELECT id FROM outbox_pending)';
       OutboxRows.prototype.read = async function (session, exclusion) {
+        // A process that begins goes on where the one before ended, as it would with a cursor that is kept.
+        this.last ??= Number((await session.query('last', LAST))[0][0]);
         const rows = await read.call(this, session, exclusion);
-        const later = rows.filter(({ id }) => id > (this.last ?? 0));
-        this.last = Math.max(this.last ?? 0, ...rows.map(({ id }) => id));
+        const later = rows.filter(({ id }) => id > this.last);
+        this.last = Math.max(this.last, ...rows.map(({ id }) => id));
         return later;
       };`,
     },
