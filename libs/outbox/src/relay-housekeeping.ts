@@ -33,7 +33,8 @@ export class RelayHousekeeping {
 
   /** Before anything is appended: what finds no partition for its day goes to the one for all days, and keeps that day there. */
   async prepare(): Promise<void> {
-    await this.partitions.create();
+    // A reader may hold the table for longer than writers may queue; a start must not fail by that.
+    await this.partitions.create().catch((error: unknown) => this.warn('partitions', error));
   }
 
   /** Starts what is due, beside the relay and on another connection. */
@@ -50,9 +51,13 @@ export class RelayHousekeeping {
   private start(task: string, work: () => Promise<unknown>): void {
     this.isRunning = true;
     work()
-      .catch((error: unknown) => this.logger.warn({ err: error, task }, 'housekeeping of the outbox failed'))
+      .catch((error: unknown) => this.warn(task, error))
       .finally(() => {
         this.isRunning = false;
       });
+  }
+
+  private warn(task: string, error: unknown): void {
+    this.logger.warn({ err: error, task }, 'housekeeping of the outbox failed');
   }
 }

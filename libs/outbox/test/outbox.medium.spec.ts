@@ -65,6 +65,23 @@ describe('the tables of the outbox', () => {
     expect(await dataSource.query(`SELECT message_id FROM ${name}`)).toEqual([{ message_id: 'today' }]);
   });
 
+  it('keep no process from starting while somebody reads for long', async () => {
+    const { dataSource } = scene;
+    const { length } = await partitions();
+    const [{ name }] = await dataSource.query(
+      `SELECT 'outbox_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD') AS name`,
+    );
+    await dataSource.query(`DROP TABLE ${name}`);
+    const relay = new OutboxRelay(dataSource, scene.publisher);
+    await dataSource.transaction(async (reader) => {
+      await reader.query('SELECT count(*) FROM outbox');
+      await relay.onModuleInit();
+    });
+    expect(await partitions()).toHaveLength(length - 1);
+    await relay.onModuleInit();
+    expect(await partitions()).toHaveLength(length);
+  });
+
   it('drop the days that need not be kept, and never an event that is not published', async () => {
     const { dataSource } = scene;
     const tidy = new OutboxPartitions(dataSource, 7 * DAY_MS);
