@@ -17,7 +17,7 @@ export interface OutboxRow {
   readonly headers: string;
   readonly data: Buffer;
   /** When it was appended, in epoch milliseconds by the clock of the database; only what waits knows it. */
-  readonly appendedAtMs?: number;
+  readonly appendedAtMs?: number | undefined;
 }
 
 /** What is not read at the moment. */
@@ -57,7 +57,7 @@ export class OutboxRows {
   async read(session: RelaySession, { ids, aggregateIds, published }: Exclusion): Promise<OutboxRow[]> {
     const rows = await session.query<RowTuple>(
       'read',
-      // The statement sees what it deletes. `<> ALL` would compare each row with each id; `NOT IN` looks it up.
+      // The statement sees what it deletes.
       `WITH marked AS (DELETE FROM outbox_pending WHERE id = ANY ($3::bigint[]))
        SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
          date_part('epoch', o.created_at) * 1000
@@ -65,14 +65,14 @@ export class OutboxRows {
          SELECT id, created_at, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before
          FROM (
            SELECT id, created_at, bytes FROM outbox_pending
-           WHERE id NOT IN (SELECT unnest($1::bigint[] || $3::bigint[]))
+           WHERE NOT id <@ $1::int8multirange
              AND aggregate_id NOT IN (SELECT unnest($2::text[]))
            ORDER BY id LIMIT ${BATCH_SIZE}) AS oldest
          ) AS next
        JOIN outbox o ON o.id = next.id AND o.created_at = next.created_at
        WHERE bytes_before < ${BATCH_BYTES}
        ORDER BY next.id`,
-      [bigints(ids), aggregateIds, bigints(published)],
+      [multirange([...ids, ...published]), aggregateIds, bigints(published)],
     );
     return rows.map(toRow);
   }
@@ -101,7 +101,19 @@ function bigints(ids: readonly number[]): string {
   return `{${ids.join()}}`;
 }
 
+/** Ids mostly follow each other: a few ranges are searched faster than thousands of ids. */
+function multirange(ids: readonly number[]): string {
+  const ranges: string[] = [];
+  const sorted = ids.toSorted((a, b) => a - b);
+  let first = sorted[0];
+  for (const [index, id] of sorted.entries()) {
+    if (sorted[index + 1] === id + 1) continue;
+    ranges.push(`[${first},${id}]`);
+    first = sorted[index + 1];
+  }
+  return `{${ranges.join()}}`;
+}
+
 export function toRow([id, aggregateId, messageId, subject, headers, data, at]: RowTuple): OutboxRow {
-  const row = { id: Number(id), aggregateId, messageId, subject, headers, data };
-  return at === undefined ? row : { ...row, appendedAtMs: at };
+  return { id: Number(id), aggregateId, messageId, subject, headers, data, appendedAtMs: at };
 }

@@ -30,8 +30,8 @@ const FAILURE_DELAY_MS = 1_000;
 const ANNOUNCE_DELAY_MS = 20;
 /** So many refusals are no matter of single aggregates: the broker is in trouble. */
 const MAX_HELD = 1_000;
-/** While one batch is stored and synced, the next is read, encoded and sent. */
-const MOST_UNDERWAY = 2;
+/** So that the server always has one to store while others are read, encoded, sent and synced. */
+const MOST_UNDERWAY = 4;
 /**
  * A batch read longer ago is read again: another relay may have published it meanwhile, and a stream forgets ids after
  * its duplicate window of two minutes.

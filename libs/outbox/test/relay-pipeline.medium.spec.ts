@@ -65,19 +65,46 @@ describe('the relay, batch by batch,', () => {
   const appendAll = (ids: readonly string[]) =>
     scene.append(...ids.map((id) => scene.message(id, { aggregateId: aggregateOf(id) })));
 
-  it('sends a full batch while the one before it is not acknowledged, and no third', async () => {
+  it('sends full batches while those before are not acknowledged, four at most', async () => {
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
     const publisher = new WatchedPublisher(scene.publisher, async (receipt, batch) => {
       if (batch === 0) await gate;
       return receipt;
     });
-    await appendAll(Array.from({ length: 4_400 }, (_, index) => `a${index}-0`));
+    await appendAll(Array.from({ length: 6_400 }, (_, index) => `a${index}-0`));
     scene.startRelay({ publisher });
-    await waitFor('the second batch', async () => (await scene.stored()).length === 2_000);
+    await waitFor('the fourth batch', async () => (await scene.stored()).length === 4_000);
     open();
     await waitFor('all marks', isEmpty);
-    expect(await scene.stored()).toHaveLength(4_400);
-    expect(publisher.mostUnderway).toBe(2);
+    expect(await scene.stored()).toHaveLength(6_400);
+    expect(publisher.mostUnderway).toBe(4);
+  });
+
+  it('reads an event that became visible between two that are underway, as soon as they are marked', async () => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const publisher = new WatchedPublisher(scene.publisher, async (receipt, batch) => {
+      if (batch === 0) await gate;
+      return receipt;
+    });
+    const readWith: string[][] = [];
+    class WatchedRows extends OutboxRows {
+      override async read(session: RelaySession, exclusion: Exclusion): Promise<OutboxRow[]> {
+        const rows = await super.read(session, exclusion);
+        if (exclusion.published.length === 2) readWith.push(rows.map(({ messageId }) => messageId));
+        return rows;
+      }
+    }
+    await scene.dataSource.transaction(async (late) => {
+      await appendAll(['a-0']);
+      await scene.outbox.append(late, [scene.message('b-0')]);
+      await appendAll(['c-0']);
+      scene.startRelay({ publisher, rows: new WatchedRows() });
+      await waitFor('both', async () => (await scene.stored()).length === 2);
+    });
+    open();
+    await waitFor('all marks', isEmpty);
+    expect(readWith).toEqual([['b-0']]);
+    expect(await scene.stored()).toEqual(['a-0', 'c-0', 'b-0']);
   });
 
   it('sends no event of an aggregate while an earlier batch with one is underway', async () => {
