@@ -43,9 +43,12 @@ export function postgresModule({ atStart, ...options }: PostgresModuleOptions): 
 
 /**
  * A statement is planned once for each connection, often while its table is empty, and nothing plans it anew before
- * autovacuum comes by: it would read the whole of a table that has grown since. Services look rows up by their keys.
+ * autovacuum comes by: it would read the whole of a table that has grown since. Services look rows up by their keys, or
+ * take the first ones in the order of an index: a bitmap would find all of them, to sort them.
  */
-const BY_INDEX = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+const BY_INDEX = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin']
+  .map((way) => `-c enable_${way}=off`)
+  .join(' ');
 
 export function dataSourceOptions({
   url,

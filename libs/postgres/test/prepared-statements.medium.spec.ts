@@ -67,4 +67,14 @@ describe('a statement with parameters', () => {
     expect(JSON.stringify(plan)).toContain('Index Scan');
     expect(JSON.stringify(plan)).not.toContain('Seq Scan');
   });
+
+  it('that takes the first rows of an index does not find and sort all of a table that has grown', async () => {
+    await dataSource.query(`ALTER TABLE things ADD COLUMN state text NOT NULL DEFAULT 'waiting'`);
+    await dataSource.query(`CREATE INDEX waiting ON things (amount) WHERE state = 'waiting'`);
+    await dataSource.query('INSERT INTO things SELECT n, n FROM generate_series(1, 20000) AS n');
+    const first = `SELECT id FROM things WHERE state = 'waiting' ORDER BY amount LIMIT 10000`;
+    const plan = JSON.stringify(await dataSource.query(`EXPLAIN (COSTS OFF) ${first}`));
+    expect(plan).toContain('Index Scan using waiting');
+    expect(plan).not.toContain('Sort');
+  });
 });
