@@ -159,14 +159,15 @@ export class OrdersRepository {
   }
 
   countPending(): Promise<PendingOrders[]> {
+    // Ages are told of the oldest only: of each order they would take half of the time.
     return this.dataSource.query(
-      `SELECT CASE WHEN customer_id IS NULL THEN 'registration'
-                   WHEN payment <> 'pending' THEN 'inventory'
-                   WHEN inventory <> 'pending' THEN 'payment'
-                   ELSE 'payment_and_inventory' END AS "waitingFor",
-              count(*)::int AS count, max(age) AS "oldestAgeSeconds"
-       FROM (SELECT customer_id, payment, inventory, ${AGE} AS age
-             FROM orders AS o WHERE status = 'pending' ORDER BY noted_at LIMIT ${MAX_COUNTED}) AS counted
+      `SELECT "waitingFor", count(*)::int AS count,
+         extract(epoch FROM clock_timestamp() - min(noted_at))::float8 AS "oldestAgeSeconds"
+       FROM (SELECT CASE WHEN customer_id IS NULL THEN 'registration'
+                         WHEN payment <> 'pending' THEN 'inventory'
+                         WHEN inventory <> 'pending' THEN 'payment'
+                         ELSE 'payment_and_inventory' END AS "waitingFor", noted_at
+             FROM orders WHERE status = 'pending' ORDER BY noted_at LIMIT ${MAX_COUNTED}) AS counted
        GROUP BY 1`,
     );
   }
