@@ -42,12 +42,16 @@ export function postgresModule({ atStart, ...options }: PostgresModuleOptions): 
 }
 
 /**
- * A statement is planned once for each connection, often while its table is empty, and nothing plans it anew before
- * autovacuum comes by: it would read the whole of a table that has grown since. Services look rows up by their keys, or
- * take the first ones in the order of an index: a bitmap would find all of them, to sort them.
+ * A statement is planned once for each connection, because planning it takes longer than finding a few rows; often that
+ * is while its table is empty, and nothing plans it anew before autovacuum comes by: it would read the whole of a table
+ * that has grown since. Services look rows up by their keys, or take the first ones in the order of an index: a bitmap
+ * would find all of them, to sort them.
  */
-const BY_INDEX = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin']
-  .map((way) => `-c enable_${way}=off`)
+const PLANNING = [
+  'plan_cache_mode=force_generic_plan',
+  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
+]
+  .map((setting) => `-c ${setting}`)
   .join(' ');
 
 export function dataSourceOptions({
@@ -74,7 +78,7 @@ export function dataSourceOptions({
       query_timeout: queryTimeoutMs,
       Client: DeadlineClient,
       application_name: `slipstream-${schema}`,
-      options: `-c search_path=${schema} -c default_transaction_isolation=read\\ committed -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000 ${BY_INDEX}`,
+      options: `-c search_path=${schema} -c default_transaction_isolation=read\\ committed -c lock_timeout=5000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000 ${PLANNING}`,
     },
   };
 }

@@ -57,12 +57,12 @@ describe('a statement with parameters', () => {
   ])('does not read the whole of a table that was empty when %s was planned', async (_, text) => {
     await dataSource.query('VACUUM things');
     const ids = Array.from({ length: 300 }, (__, index) => index);
-    for (let plans = 0; plans < 7; plans++) await dataSource.query(text, [ids]);
+    await dataSource.query(text, [ids]);
     await dataSource.query('INSERT INTO things SELECT n, n FROM generate_series(1, 20000) AS n');
     const [statement] = await dataSource.query(
       `SELECT name, generic_plans::int AS "genericPlans" FROM pg_prepared_statements WHERE statement = '${text}'`,
     );
-    expect(statement.genericPlans).toBeGreaterThan(0);
+    expect(statement.genericPlans).toBe(1);
     const plan = await dataSource.query(`EXPLAIN (COSTS OFF) EXECUTE "${statement.name}" ('{1,2,3}')`);
     expect(JSON.stringify(plan)).toContain('Index Scan');
     expect(JSON.stringify(plan)).not.toContain('Seq Scan');
