@@ -8,6 +8,7 @@ import { ChainHeads } from './chain-heads.js';
 import { CompressedSegmentStore } from './compressed.segment-store.js';
 import type { Config } from './config.js';
 import { declaration } from './declaration.js';
+import { IndexRecovery } from './index-recovery.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { OrderReplay } from './order-replay.js';
 import { S3SegmentStore, type S3Options } from './s3.segment-store.js';
@@ -30,6 +31,7 @@ export class AppModule {
       providers: [
         AuditLog,
         AuditVerifier,
+        IndexRecovery,
         OrderReplay,
         SegmentsRepository,
         segmentStore(config),

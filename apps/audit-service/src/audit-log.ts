@@ -1,14 +1,14 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { failpoint } from '@slipstream/failpoints';
-import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
+import { PostgresInbox } from '@slipstream/idempotency';
 import { OutageError } from '@slipstream/jetstream';
 import { isDatabaseUnavailable } from '@slipstream/postgres';
 import type { EntityManager } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
-import { placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js';
+import { identityOf, placeOf, toAuditRecord, type RecordedMessage } from './audit-record.js';
 import { ChainHeads, type AnchoredHead } from './chain-heads.js';
+import { IndexRecovery } from './index-recovery.js';
 import { chainRecord } from './record-chain.js';
-import { SegmentStore } from './segment-store.js';
+import { SegmentStore, segmentName } from './segment-store.js';
 import { SegmentsRepository, type ChainEnd, type CurrentEnd } from './segments.repository.js';
 
 /** Append-only log of messages in segments. The hash of each record covers the one before it in its stream. */
@@ -21,13 +21,18 @@ export class AuditLog implements OnApplicationBootstrap {
     private readonly segments: SegmentsRepository,
     private readonly store: SegmentStore,
     private readonly heads: ChainHeads,
+    private readonly recovery: IndexRecovery,
   ) {}
 
-  /** A crash may have come between the commit of a segment and its head. */
+  /**
+   * The database may have been put back since the last head, and must know what the log holds before anything is recorded;
+   * or a crash may have come between the commit of a segment and its head.
+   */
   async onApplicationBootstrap(): Promise<void> {
     const heads = new Map<string, AnchoredHead | undefined>();
     // Before the ends, which go on growing: a head that is read later could be ahead of them.
     for (const stream of await this.heads.streams()) heads.set(stream, await this.heads.latest(stream));
+    for (const head of heads.values()) if (head?.isGenuine) await this.recovery.recover(head.head);
     for (const end of await this.segments.ends()) {
       const head = heads.get(end.stream);
       const isTold = head?.isGenuine === true && head.head.chain === end.chain;
@@ -70,8 +75,7 @@ export class AuditLog implements OnApplicationBootstrap {
     const content = Buffer.from(lines.join(''));
     const number = before.segments + 1;
     const after = { stream, segments: number, records: before.records + messages.length, chain };
-    const name = `${stream}/${String(number).padStart(10, '0')}-${uuidv7()}.ndjson`;
-    const object = await need('the object store', this.store.write(name, content));
+    const object = await need('the object store', this.store.write(segmentName(stream, number), content));
     failpoint('audit.stored');
     await this.segments.add(tx, {
       stream,
@@ -135,16 +139,6 @@ async function need<T>(what: string, answer: Promise<T>): Promise<T> {
       cause,
     });
   }
-}
-
-/**
- * Without its time: rather than miss a message that the inbox may have forgotten, the log holds it twice. With its subject
- * among what must not differ: one place holds one message, whoever has another sent in its name.
- */
-function identityOf(message: RecordedMessage): MessageIdentity {
-  const { consumer, isRedelivered, stream, subject } = message;
-  const data = Buffer.concat([Buffer.from(`${subject}\n`), message.data]);
-  return { consumer, isRedelivered, messageId: placeOf(message), subject: stream, data };
 }
 
 function chainRecords(messages: readonly RecordedMessage[], before: ChainEnd) {

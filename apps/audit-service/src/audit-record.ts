@@ -1,3 +1,4 @@
+import type { MessageIdentity } from '@slipstream/idempotency';
 import type { JetStreamContext } from '@slipstream/jetstream';
 
 /** Keeps a byte order mark, which is part of the bytes. */
@@ -52,6 +53,37 @@ export function placeOf({
   timestamp,
 }: Pick<RecordedMessage, 'stream' | 'sequence' | 'timestamp'>): string {
   return `${stream}:${sequence}:${timestamp.getTime()}`;
+}
+
+/** Durable that records a stream. */
+export function recorderOf(stream: string): string {
+  return `audit-${stream.toLowerCase()}`;
+}
+
+/**
+ * Without its time: rather than miss a message that the inbox may have forgotten, the log holds it twice. With its subject
+ * among what must not differ: one place holds one message, whoever has another sent in its name.
+ */
+export function identityOf(
+  message: Omit<RecordedMessage, 'messageId' | 'headers'>,
+): MessageIdentity & { readonly messageId: string } {
+  const { consumer, isRedelivered, stream, subject } = message;
+  const data = Buffer.concat([Buffer.from(`${subject}\n`), message.data]);
+  return { consumer, isRedelivered, messageId: placeOf(message), subject: stream, data };
+}
+
+/** What a message that was recorded is known by. */
+export function identityOfRecord(record: AuditRecord): MessageIdentity {
+  const { stream, sequence, subject, at } = record;
+  return identityOf({
+    consumer: recorderOf(stream),
+    isRedelivered: true,
+    stream,
+    sequence,
+    subject,
+    timestamp: new Date(at),
+    data: bytesOf(record),
+  });
 }
 
 /** The bytes of a recorded message. */

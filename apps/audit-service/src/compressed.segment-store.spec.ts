@@ -15,6 +15,10 @@ class MemoryStore extends SegmentStore {
   override async read(location: string): Promise<Buffer | undefined> {
     return this.objects.get(location);
   }
+
+  override async list(stream: string): Promise<string[]> {
+    return [...this.objects.keys()].filter((location) => location.includes(`/${stream}/`));
+  }
 }
 
 describe('a compressed segment', () => {

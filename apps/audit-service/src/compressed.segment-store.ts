@@ -34,6 +34,10 @@ export class CompressedSegmentStore extends SegmentStore {
     // What was changed by somebody is no frame any more.
     return readFrame(stored).catch(() => undefined);
   }
+
+  list(stream: string, number: number, since: Date): Promise<string[]> {
+    return this.inner.list(stream, number, since);
+  }
 }
 
 /** More than a frame can take, so that it never fills the encoder's buffer: ZSTD_compressBound adds a 256th and 64 bytes. */

@@ -1,5 +1,6 @@
+import { streams } from '@slipstream/contracts';
 import { inboxLedger, type DeclaredService } from '@slipstream/service';
-import { placeOf } from './audit-record.js';
+import { placeOf, recorderOf } from './audit-record.js';
 import { auditStorage } from './audit-storage.js';
 import { RecordingController } from './recording.controller.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
@@ -20,9 +21,9 @@ export const declaration = {
     description: 'Keeps every message of every stream, and proves that none was changed.',
   },
   ledgers: Object.fromEntries(
-    ['audit-orders', 'audit-payments', 'audit-inventory'].map((durable) => [
-      durable,
-      inboxLedger(durable, ({ at, ...message }) => placeOf({ ...message, timestamp: at })),
+    streams.map(({ name }) => [
+      recorderOf(name),
+      inboxLedger(recorderOf(name), ({ at, ...message }) => placeOf({ ...message, timestamp: at })),
     ]),
   ),
 } satisfies DeclaredService;

@@ -3,10 +3,11 @@ import { Objm, type ObjectStore } from '@nats-io/obj';
 import { Logger } from '@nestjs/common';
 import { TopologyUnavailableError, type JetStreamConnection } from '@slipstream/jetstream';
 import { bucketOf } from './audit-storage.js';
-import { SegmentStore } from './segment-store.js';
+import { numberOf, SegmentStore } from './segment-store.js';
 
 const BUCKET_PREFIX = 'audit-';
 const STREAM_NOT_FOUND = 10_059;
+const DAY_MS = 86_400_000;
 
 export interface NatsSegmentStoreOptions {
   readonly replicas: number;
@@ -41,7 +42,35 @@ export class NatsSegmentStore extends SegmentStore {
     try {
       return await this.readObject(bucket, name.join('/'));
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** A day more at both ends: the clocks of other processes wrote there. */
+  async list(stream: string, number: number, since: Date): Promise<string[]> {
+    const places: string[] = [];
+    const last = bucketOf(new Date((this.options.now?.() ?? new Date()).getTime() + DAY_MS));
+    for (let day = since.getTime() - DAY_MS; bucketOf(new Date(day)) <= last; day += DAY_MS) {
+      const bucket = bucketOf(new Date(day));
+      const names = await this.namesIn(bucket);
+      places.push(
+        ...names.filter((name) => name.startsWith(`${stream}/`)).map((name) => `${bucket}/${name}`),
+      );
+    }
+    return places.filter((place) => numberOf(place) >= number);
+  }
+
+  /** By their subjects: the client lists objects through a consumer, which is more than this service may create. */
+  private async namesIn(bucket: string): Promise<string[]> {
+    const { streams } = await this.connection.manager();
+    const prefix = `$O.${bucket}.M.`;
+    try {
+      const { state } = await streams.info(`OBJ_${bucket}`, { subjects_filter: `${prefix}>` });
+      const subjects = Object.keys(state.subjects ?? {});
+      return subjects.map((subject) => Buffer.from(subject.slice(prefix.length), 'base64url').toString());
+    } catch (error) {
+      if (isNotFound(error)) return [];
       throw error;
     }
   }
@@ -103,4 +132,8 @@ export class NatsSegmentStore extends SegmentStore {
       this.logger.error({ err: error }, 'buckets of earlier days could not be sealed');
     }
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
 }

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import { EventPattern, JetStreamBatchContext, type HandlerOptions } from '@slipstream/jetstream';
 import { AuditLog } from './audit-log.js';
+import { recorderOf } from './audit-record.js';
 
 // One batch at a time: the segments of a stream form a chain anyway. Large segments are worth a second's wait.
 const RECORDING = {
@@ -15,17 +16,17 @@ const RECORDING = {
 export class RecordingController {
   constructor(private readonly log: AuditLog) {}
 
-  @EventPattern('orders.*.*', { durable: 'audit-orders', ...RECORDING })
+  @EventPattern('orders.*.*', { durable: recorderOf('ORDERS'), ...RECORDING })
   async onOrders(@Ctx() { messages }: JetStreamBatchContext): Promise<void> {
     await this.log.append(messages);
   }
 
-  @EventPattern('payments.*.*', { durable: 'audit-payments', ...RECORDING })
+  @EventPattern('payments.*.*', { durable: recorderOf('PAYMENTS'), ...RECORDING })
   async onPayments(@Ctx() { messages }: JetStreamBatchContext): Promise<void> {
     await this.log.append(messages);
   }
 
-  @EventPattern('inventory.*.*', { durable: 'audit-inventory', ...RECORDING })
+  @EventPattern('inventory.*.*', { durable: recorderOf('INVENTORY'), ...RECORDING })
   async onInventory(@Ctx() { messages }: JetStreamBatchContext): Promise<void> {
     await this.log.append(messages);
   }

@@ -18,6 +18,7 @@ import { DataSource } from 'typeorm';
 import { startNatsServer, type TestNatsServer } from '../../../libs/jetstream/test/nats-server.js';
 import { AuditLog } from './audit-log.js';
 import { ChainHeads } from './chain-heads.js';
+import { IndexRecovery } from './index-recovery.js';
 import { CreateAuditSegments1763900000002 } from './migrations/create-audit-segments.js';
 import { SignAuditSegments1764000000001 } from './migrations/sign-audit-segments.js';
 import { RecordingController } from './recording.controller.js';
@@ -43,6 +44,10 @@ class FlakyStore extends SegmentStore {
 
   read(location: string): Promise<Buffer | undefined> {
     return Promise.resolve(this.objects.get(location));
+  }
+
+  list(): Promise<string[]> {
+    return Promise.resolve([]);
   }
 }
 
@@ -77,6 +82,7 @@ beforeAll(async () => {
     controllers: [RecordingController],
     providers: [
       AuditLog,
+      IndexRecovery,
       SegmentsRepository,
       { provide: DataSource, useValue: dataSource },
       { provide: PostgresInbox, useValue: new PostgresInbox(dataSource) },

@@ -1,6 +1,12 @@
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  NoSuchKey,
+  paginateListObjectsV2,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
-import { SegmentStore } from './segment-store.js';
+import { namesFrom, SegmentStore } from './segment-store.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -70,6 +76,19 @@ export class S3SegmentStore extends SegmentStore {
       if (error instanceof NoSuchKey) return undefined;
       throw error;
     }
+  }
+
+  async list(stream: string, number: number): Promise<string[]> {
+    const names: string[] = [];
+    const request = {
+      Bucket: this.options.bucket,
+      Prefix: `${stream}/`,
+      StartAfter: namesFrom(stream, number),
+    };
+    for await (const { Contents = [] } of paginateListObjectsV2({ client: this.client }, request)) {
+      names.push(...Contents.flatMap(({ Key }) => Key ?? []));
+    }
+    return names;
   }
 
   close(): void {

@@ -14,6 +14,8 @@ declare module '@20minutes/s3rver' {
       port: number;
       address: string;
       silent: boolean;
+      /** It signs the path of a bucket without the slash that the SDK puts behind it. */
+      allowMismatchedSignatures?: boolean;
       directory: string;
       configureBuckets: readonly { readonly name: string }[];
     });

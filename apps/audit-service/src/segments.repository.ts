@@ -22,12 +22,14 @@ export interface ChainEnd {
 export interface SignedEnd extends ChainEnd, Pick<SignedSegment, 'signature'> {}
 
 export interface CurrentEnd extends SignedEnd {
+  /** When its segment was added; undefined for an empty log. */
+  readonly at: Date | undefined;
   /** True for a minute after its segment was added. */
   readonly isRecent: boolean;
 }
 
 const SEGMENT = `id, stream, number, object, first_record AS "firstRecord", records, bytes, chain, created_at AS "createdAt"`;
-const END = `stream, number AS segments, first_record + records - 1 AS records, chain, signature,
+const END = `stream, number AS segments, first_record + records - 1 AS records, chain, signature, created_at AS at,
   clock_timestamp() - created_at BETWEEN interval '0' AND interval '1 minute' AS "isRecent"`;
 
 @Injectable()
@@ -37,11 +39,25 @@ export class SegmentsRepository {
   /** Makes the transaction the only writer of the stream's log and returns where it ends. */
   async lockEnd(tx: EntityManager, stream: string): Promise<CurrentEnd> {
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`audit:${stream}`]);
-    const [end] = await tx.query(
+    return this.endOf(stream, tx);
+  }
+
+  async endOf(stream: string, executor: Pick<EntityManager, 'query'> = this.dataSource): Promise<CurrentEnd> {
+    const [end] = await executor.query(
       `SELECT ${END} FROM audit_segments WHERE stream = $1 ORDER BY number DESC LIMIT 1`,
       [stream],
     );
-    return end ?? { stream, segments: 0, records: 0, chain: GENESIS, signature: null, isRecent: false };
+    return (
+      end ?? {
+        stream,
+        segments: 0,
+        records: 0,
+        chain: GENESIS,
+        signature: null,
+        at: undefined,
+        isRecent: false,
+      }
+    );
   }
 
   /** To be called last: until the transaction ends, nobody else adds a segment to any log. */

@@ -4,11 +4,12 @@ import { createTestDatabase, natsUrl, uniqueName, type TestDatabase } from '@sli
 import { generateKeyPairSync } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { AuditLog } from '../src/audit-log.js';
-import type { RecordedMessage } from '../src/audit-record.js';
+import { recorderOf, type RecordedMessage } from '../src/audit-record.js';
 import { AuditVerifier } from '../src/audit-verifier.js';
 import { ChainHeads } from '../src/chain-heads.js';
 import { CreateAuditSegments1763900000002 } from '../src/migrations/create-audit-segments.js';
 import { SignAuditSegments1764000000001 } from '../src/migrations/sign-audit-segments.js';
+import { IndexRecovery } from '../src/index-recovery.js';
 import { NatsSegmentStore } from '../src/nats.segment-store.js';
 import { chainRecord, GENESIS } from '../src/record-chain.js';
 import type { SegmentStore } from '../src/segment-store.js';
@@ -74,7 +75,9 @@ export class AuditScene {
   }
 
   newLog(store: SegmentStore = this.store, heads = this.heads, dataSource = this.dataSource): AuditLog {
-    return new AuditLog(new PostgresInbox(dataSource), this.segments, store, heads);
+    const inbox = new PostgresInbox(dataSource);
+    const recovery = new IndexRecovery(inbox, this.segments, store, heads);
+    return new AuditLog(inbox, this.segments, store, heads, recovery);
   }
 
   /** Adds a segment without a signature and without its head, which was committed so long ago. */
@@ -96,7 +99,7 @@ export class AuditScene {
   message(sequence: number, overrides: Partial<RecordedMessage> = {}): RecordedMessage {
     return {
       stream: this.stream,
-      consumer: `audit-${this.stream}`,
+      consumer: recorderOf(this.stream),
       sequence,
       subject: 'orders.created.v1',
       timestamp: new Date(1_700_000_000_000 + sequence),
