@@ -47,6 +47,12 @@ const STATE = `o.order_id AS "orderId", o.status, o.reason, ${AGE} AS "ageSecond
 const SUMMARY = `order_id AS "orderId", status, customer_id AS "customerId", currency, total_minor AS "totalMinor",
   CASE WHEN status = 'cancelled' THEN reason END AS reason, created_at AS "createdAt"`;
 
+const HAS_STATUS: Readonly<Record<OrderStatus, string>> = {
+  pending: `status = 'pending'`,
+  confirmed: `status = 'confirmed'`,
+  cancelled: `status = 'cancelled'`,
+};
+
 /** Parameters of `PLACE`, beginning with those that `columnsOf` gives. */
 const [ID, CUSTOMER, CURRENCY, TOTAL, LINES, CREATED, MESSAGE] = [0, 1, 2, 3, 4, 5, 6].map(
   (index) => `$${FIRST_PARAMETER + index}`,
@@ -208,14 +214,14 @@ export class OrdersRepository {
     readonly limit: number;
   }): Promise<OrderSummaryDto[]> {
     const values: unknown[] = [limit];
-    // A condition that may be absent is no part of the statement: one plan for both would read all orders.
-    const given = [
-      ...(status === undefined ? [] : [`status = $${values.push(status)}`]),
+    // One plan for all statuses, or for a condition that may be absent, would read all orders to find the few that are meant.
+    const conditions = [
+      'customer_id IS NOT NULL',
+      ...(status === undefined ? [] : [HAS_STATUS[status]]),
       ...(after === undefined ? [] : [`order_id > $${values.push(after)}`]),
     ];
     return this.dataSource.query(
-      `SELECT ${SUMMARY} FROM orders WHERE ${['customer_id IS NOT NULL', ...given].join(' AND ')}
-       ORDER BY order_id LIMIT $1`,
+      `SELECT ${SUMMARY} FROM orders WHERE ${conditions.join(' AND ')} ORDER BY order_id LIMIT $1`,
       values,
     );
   }

@@ -192,6 +192,29 @@ describe('placing orders', () => {
     expect(seen).toEqual(expect.arrayContaining(before));
   });
 
+  it('finds the few pending orders among many others without reading those', async () => {
+    const { dataSource, service } = processes[0];
+    await dataSource.query(
+      `INSERT INTO orders (order_id, customer_id, currency, total_minor, lines, created_at, payment, inventory)
+       SELECT '0' || lpad(n::text, 8, '0'), 'cust-1', 'EUR', 100, '[]', now(), 'completed', 'reserved' FROM generate_series(1, 20000) AS n`,
+    );
+    await dataSource.query('ANALYZE orders');
+    const queries = jest.spyOn(dataSource, 'query');
+    await service.list({ status: 'pending', after: '0', limit: 1 });
+    const [text = '', values = []] = queries.mock.lastCall ?? [];
+    queries.mockRestore();
+    const plan = await dataSource.transaction(async (tx) => {
+      // As the connections of a service are.
+      await tx.query('SET LOCAL plan_cache_mode = force_generic_plan');
+      for (const way of ['seqscan', 'bitmapscan']) await tx.query(`SET LOCAL enable_${way} = off`);
+      await tx.query(`PREPARE listing AS ${text}`);
+      return tx.query(
+        `EXPLAIN EXECUTE listing (${(values as unknown[]).map((value) => `'${value}'`).join()})`,
+      );
+    });
+    expect(JSON.stringify(plan)).toContain('orders_by_status');
+  });
+
   it.each(['nobody', '\u0000', 'o'.repeat(10_000)])('knows no order %j and says so', async (orderId) => {
     const controller = new OrdersController(processes[0].service);
     await expect(controller.find(orderId)).rejects.toMatchObject({ status: 404 });
