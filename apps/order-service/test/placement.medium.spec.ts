@@ -208,9 +208,8 @@ describe('placing orders', () => {
       await tx.query('SET LOCAL plan_cache_mode = force_generic_plan');
       for (const way of ['seqscan', 'bitmapscan']) await tx.query(`SET LOCAL enable_${way} = off`);
       await tx.query(`PREPARE listing AS ${text}`);
-      return tx.query(
-        `EXPLAIN EXECUTE listing (${(values as unknown[]).map((value) => `'${value}'`).join()})`,
-      );
+      const parameters = (values as (string | number)[]).map((value) => `'${value}'`);
+      return tx.query(`EXPLAIN EXECUTE listing (${parameters.join()})`);
     });
     expect(JSON.stringify(plan)).toContain('orders_by_status');
   });
