@@ -29,6 +29,23 @@ function renewingBy(renew: ReservationStore['renew'], store: ReservationStore): 
   };
 }
 
+/** A store that is away until it is told to be back; it may hear what it does not answer. */
+function awayStore(store: ReservationStore, { hears = false } = {}) {
+  let isAway = true;
+  let refused = 0;
+  const complete: ReservationStore['complete'] = async (...parameters) => {
+    if (!isAway) return store.complete(...parameters);
+    if (hears) await store.complete(...parameters);
+    refused++;
+    throw new Error('the store is away');
+  };
+  return {
+    store: { ...renewingBy((...parameters) => store.renew(...parameters), store), complete },
+    comeBack: () => void (isAway = false),
+    refused: () => refused,
+  };
+}
+
 /** Of a process that stands still: it does not renew, but may go on later. */
 function stillInbox(store: ReservationStore): TestInbox {
   const never = () => new Promise<boolean>(() => undefined);
@@ -124,6 +141,27 @@ export function itLeases(name: string, setup: () => Promise<LeasesUnderTest>): v
       expect(first.lease.signal.reason).toBeInstanceOf(LeaseLostError);
       first.finish();
     });
+
+    it.each([true, false])(
+      'are not needed to say that an effect has run, however long the store is away; it heard of that: %s',
+      async (hears) => {
+        const away = awayStore(subject.store, { hears });
+        const inbox = new TestInbox(away.store, { leaseMs: LOST_LEASE_MS });
+        let effects = 0;
+        const effect = () => Promise.resolve(void effects++);
+        const first = inbox.once(message, effect);
+        await waitFor('the store to refuse', () => away.refused() > 0);
+        const copies = [inbox.once(message, effect), inbox.once(message, effect)];
+        for (const copy of copies) copy.catch(() => undefined);
+        await waitFor('the lease to be over', () => away.refused() * 100 > 2 * LOST_LEASE_MS);
+        away.comeBack();
+        expect(await first).toBe(true);
+        // They have waited for a lease.
+        for (const copy of copies) await expect(copy).rejects.toThrow(MessageInProgressError);
+        expect(await inbox.once(message, effect)).toBe(false);
+        expect(effects).toBe(1);
+      },
+    );
 
     it('keep a failed effect of a batch from holding its messages', async () => {
       const batch = ['a', 'b'].map((messageId) => ({ ...message, messageId }));

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LeaseLostError, MessageInProgressError } from '../errors.js';
+import { MessageInProgressError } from '../errors.js';
 import { conflict, isConflict, keysOf, type Key } from '../fingerprint.js';
 import type { Inbox, MessageIdentity } from '../inbox.js';
 import { SILENT, type IdempotencyObserver } from '../observer.js';
+import { Completions, leaseLost } from './completions.js';
 import type { Reservation, ReservationStore, ReserveAnswer } from './reservations.js';
 
 export interface LeasedInboxOptions {
@@ -23,6 +24,8 @@ export interface Lease {
 }
 
 const POLL_MS = 25;
+/** Below the time that the transport gives a handler by default: it ends with what it waited for, and the slot is free. */
+const LONGEST_WAIT_MS = 15_000;
 
 /**
  * Reserve, run, done. A process that dies after its effect and before "done" has the effect run again by the one that
@@ -32,6 +35,7 @@ export abstract class LeasedInbox implements Inbox<Lease> {
   readonly guarantee = 'may-repeat';
   private readonly leaseMs: number;
   private readonly observer: IdempotencyObserver;
+  private readonly completions: Completions;
 
   constructor(
     private readonly store: ReservationStore,
@@ -39,6 +43,7 @@ export abstract class LeasedInbox implements Inbox<Lease> {
   ) {
     this.leaseMs = leaseMs;
     this.observer = observer;
+    this.completions = new Completions(store);
   }
 
   async once(message: MessageIdentity, effect: (lease: Lease) => Promise<void>): Promise<boolean> {
@@ -46,7 +51,7 @@ export abstract class LeasedInbox implements Inbox<Lease> {
     return fresh.size > 0;
   }
 
-  /** @throws MessageInProgressError when another process holds a message for longer than a lease */
+  /** @throws MessageInProgressError when another process holds a message for longer than a lease, or for 15 seconds */
   async onceEach(
     messages: readonly MessageIdentity[],
     effect: (lease: Lease, fresh: ReadonlySet<string>) => Promise<void>,
@@ -61,23 +66,31 @@ export abstract class LeasedInbox implements Inbox<Lease> {
 
   /** All or none: two batches that each hold what the other waits for would wait for ever. */
   private async reserve(consumer: string, keys: readonly Key[]): Promise<Reservation[]> {
-    const deadline = performance.now() + this.leaseMs;
+    const deadline = performance.now() + Math.min(this.leaseMs, LONGEST_WAIT_MS);
     for (;;) {
-      const answers = await this.store.reserve(consumer, keys, this.leaseMs);
-      const held = answers.filter((answer) => answer.state === 'reserved');
-      for (const { reservation, isTakeover } of held) {
-        if (isTakeover) this.observer.tookOver({ consumer, messageId: reservation.messageId });
-      }
-      const reservations = held.map(({ reservation }) => reservation);
-      const conflicting = keys.find((key, index) => contradicts(answers[index], key));
-      if (!conflicting && answers.every(({ state }) => state !== 'held')) return reservations;
-      if (reservations.length > 0) await this.store.release(consumer, reservations);
-      if (conflicting) throw conflict({ consumer, messageId: conflicting.messageId }, this.observer);
+      const isOurs = this.completions.includes(consumer, keys);
+      const reservations = isOurs ? undefined : await this.tryReserve(consumer, keys);
+      if (reservations) return reservations;
       if (performance.now() > deadline) {
-        throw new MessageInProgressError(`another process has held messages of "${consumer}" for too long`);
+        throw new MessageInProgressError(`messages of "${consumer}" have been in progress for too long`);
       }
       await delay(POLL_MS * (1 + Math.random()));
     }
+  }
+
+  /** @returns nothing while somebody holds one of them */
+  private async tryReserve(consumer: string, keys: readonly Key[]): Promise<Reservation[] | undefined> {
+    const answers = await this.store.reserve(consumer, keys, this.leaseMs);
+    const held = answers.filter((answer) => answer.state === 'reserved');
+    for (const { reservation, isTakeover } of held) {
+      if (isTakeover) this.observer.tookOver({ consumer, messageId: reservation.messageId });
+    }
+    const reservations = held.map(({ reservation }) => reservation);
+    const conflicting = keys.find((key, index) => contradicts(answers[index], key));
+    if (!conflicting && answers.every(({ state }) => state !== 'held')) return reservations;
+    if (reservations.length > 0) await this.store.release(consumer, reservations);
+    if (conflicting) throw conflict({ consumer, messageId: conflicting.messageId }, this.observer);
+    return undefined;
   }
 
   private async run(
@@ -97,7 +110,7 @@ export abstract class LeasedInbox implements Inbox<Lease> {
       throw error;
     }
     await renewal.stop();
-    if (!(await this.store.complete(consumer, held))) throw leaseLost();
+    await this.completions.complete(consumer, held);
   }
 }
 
@@ -146,10 +159,6 @@ class Renewal {
     clearInterval(this.timer);
     this.abort.abort(leaseLost());
   }
-}
-
-function leaseLost(): LeaseLostError {
-  return new LeaseLostError('the lease ended before the effect did; another process may have run it too');
 }
 
 function contradicts(answer: ReserveAnswer | undefined, { fingerprint }: Key): boolean {

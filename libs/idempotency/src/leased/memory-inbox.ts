@@ -96,8 +96,8 @@ export class MemoryReservations implements ReservationStore {
     for (const { messageId, token } of held) {
       const key = keyOf(consumer, messageId);
       const entry = this.entries.get(key);
-      if (entry && !entry.isDone && entry.fence === token) apply(key, entry);
-      else areAllOurs = false;
+      if (entry?.fence !== token) areAllOurs = false;
+      else if (!entry.isDone) apply(key, entry);
     }
     return Promise.resolve(areAllOurs);
   }

@@ -53,6 +53,8 @@ interface Stored {
   readonly leaseMs: number;
   /** Of the reservation; entries of earlier releases have none, nor has what is done, which is kept for days. */
   readonly holder?: string | undefined;
+  /** Of the reservation under which it was done. */
+  readonly fence?: number;
 }
 
 /** A replicated bucket has an answer of its own when two writes meet. */
@@ -84,7 +86,12 @@ export class NatsKvReservations implements ReservationStore {
 
   complete(consumer: string, held: readonly Reservation[]): Promise<boolean> {
     return this.change(consumer, held, (key, reservation) =>
-      this.write(key, reservation, { ...this.valueOf(reservation), state: 'done', holder: undefined }),
+      this.write(key, reservation, {
+        ...this.valueOf(reservation),
+        state: 'done',
+        holder: undefined,
+        fence: reservation.fence,
+      }),
     );
   }
 
@@ -124,21 +131,24 @@ export class NatsKvReservations implements ReservationStore {
       held.map(async (reservation) => {
         const key = keyOf(consumer, reservation.messageId);
         const isChanged = async () => (await unlessOvertaken(apply(key, reservation))).isOurs;
-        return (await isChanged()) || ((await this.adopt(key, reservation)) && (await isChanged()));
+        if (await isChanged()) return true;
+        const ours = await this.adopt(key, reservation);
+        return ours === 'done' || (ours === 'reserved' && (await isChanged()));
       }),
     );
     return results.every(Boolean);
   }
 
-  /** A renewal whose answer was lost has moved the revision on: its holder must not lose the lease to itself. */
-  private async adopt(key: string, reservation: Reservation): Promise<boolean> {
+  /** A change whose answer was lost has moved the revision on: its holder must not lose the lease to itself. */
+  private async adopt(key: string, reservation: Reservation): Promise<Stored['state'] | undefined> {
     const { holder } = this.valueOf(reservation);
     const found = await this.kv.get(key);
-    if (found?.operation !== 'PUT' || holder === undefined) return false;
+    if (found?.operation !== 'PUT') return undefined;
     const stored = found.json<Stored>();
-    if (stored.state !== 'reserved' || stored.holder !== holder) return false;
+    if (stored.state === 'done') return stored.fence === reservation.fence ? 'done' : undefined;
+    if (holder === undefined || stored.holder !== holder) return undefined;
     reservation.token = found.revision;
-    return true;
+    return 'reserved';
   }
 
   private async write(key: string, reservation: Reservation, value: Stored): Promise<void> {

@@ -19,7 +19,8 @@ export interface RedisInboxOptions extends LeasedInboxOptions {
 
 /**
  * Remembers in Redis. What Redis forgets in a failover, which replicates after it answers, may be processed again.
- * Keys of one consumer lie in one slot of a cluster.
+ * Keys of one consumer lie in one slot of a cluster. Give the client a `commandTimeout` and few `maxRetriesPerRequest`: by
+ * itself it keeps a command for longer than a handler may take.
  */
 export class RedisInbox extends LeasedInbox {
   constructor(client: Redis, { retentionMs, prefix, ...options }: RedisInboxOptions = {}) {
@@ -64,7 +65,7 @@ for i = 1, #KEYS do
     else
       redis.call('DEL', KEYS[i])
     end
-  else
+  elseif entry[1] ~= 'done' or entry[2] ~= ARGV[i + 2] then
     ours = 0
   end
 end

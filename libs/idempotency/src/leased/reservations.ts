@@ -20,7 +20,10 @@ export interface ReservationStore {
   reserve(consumer: string, keys: readonly Key[], leaseMs: number): Promise<ReserveAnswer[]>;
   /** @returns false when one of them is not ours any more */
   renew(consumer: string, held: readonly Reservation[], leaseMs: number): Promise<boolean>;
-  /** Marks as done those that are still ours. @returns false when one of them was not */
+  /**
+   * Marks as done those that are still ours. May be repeated, because its answer can be lost.
+   * @returns false when one of them was not ours, nor marked by us
+   */
   complete(consumer: string, held: readonly Reservation[]): Promise<boolean>;
   /** Gives back those that are still ours. */
   release(consumer: string, held: readonly Reservation[]): Promise<void>;
