@@ -83,7 +83,7 @@ function chapterOf([name, shape]: readonly [string, Shape]): Chapter {
 function sharedChapters(): Chapter[] {
   const { shape } = serviceEnvironment;
   const ofServices = without(shape, { ...streamEnvironment.shape, ...natsEnvironment.shape });
-  const operators = 'the four services, the console and the command line';
+  const operators = 'the services, the console and the command line';
   return [
     {
       heading: 'Every service',

@@ -6,7 +6,7 @@ import {
   readEnvironment,
   type ApiDescription,
 } from '@slipstream/bootstrap';
-import { describeMessages } from '@slipstream/service';
+import { describeMessages, type DeclaredService } from '@slipstream/service';
 import { AppModule as AuditModule } from '../../apps/audit-service/src/app.module.js';
 import { loadConfig as auditConfig } from '../../apps/audit-service/src/config.js';
 import { declaration as auditService } from '../../apps/audit-service/src/declaration.js';
@@ -35,9 +35,7 @@ interface HttpApp {
   readonly module: () => DynamicModule;
 }
 
-const withMessages = (
-  service: typeof orderService | typeof auditService | typeof paymentService | typeof inventoryService,
-) => ({
+const withMessages = (service: DeclaredService) => ({
   name: service.name,
   api: { ...service.api, asyncApi: describeMessages([service]) },
 });

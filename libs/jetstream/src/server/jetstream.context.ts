@@ -19,7 +19,10 @@ export class JetStreamContext extends BaseRpcContext<[Msg]> {
   constructor(
     message: Msg,
     private readonly info: DeliveryInfo,
-    /** 1-based number of this attempt; deliveries that never ran do not count. */
+    /**
+     * 1-based number of this attempt. Of a message that lay unstarted in the buffer of killed processes the first delivery
+     * counts; what was given back at shutdown does not.
+     */
     readonly attempt: number,
   ) {
     super([message]);
