@@ -4,7 +4,7 @@ export { OutboxRelay, type OutboxRelayOptions } from './outbox.relay.js';
 export { OutboxBacklog, OutboxFullError, type BacklogState } from './outbox.backlog.js';
 export type { EventPosition } from './published-rows.js';
 export type { OutboxPublisher } from './outbox-publishing.js';
-export { OutboxRows, type Exclusion, type OutboxRow, type SetAside } from './outbox-rows.js';
+export { OutboxRows, type Exclusion, type IdRange, type OutboxRow, type SetAside } from './outbox-rows.js';
 export {
   OutboxReconciler,
   type ReconciliationReport,

@@ -1,5 +1,6 @@
 import type { BatchResult, JetStreamPublisher, OutgoingMessage, PublishError } from '@slipstream/jetstream';
 import type { OutboxRow, SetAside } from './outbox-rows.js';
+import type { RelayBatch } from './relay-batch.js';
 
 export type OutboxPublisher = Pick<JetStreamPublisher, 'publishBatch'>;
 
@@ -27,25 +28,25 @@ export const NOTHING: BatchOutcome = { published: [], setAside: [], refused: [] 
 
 /** Batches that were sent and are not answered yet, the oldest first. */
 export class BatchesUnderway {
-  private readonly batches: { rows: readonly OutboxRow[]; answer: Promise<BatchOutcome> }[] = [];
+  private readonly sent: { batch: RelayBatch; answer: Promise<BatchOutcome> }[] = [];
 
   constructor(private readonly publisher: OutboxPublisher) {}
 
   get count(): number {
-    return this.batches.length;
+    return this.sent.length;
   }
 
   /** No other batch may hold an event of the same aggregate: it could overtake one of these. */
-  get rows(): OutboxRow[] {
-    return this.batches.flatMap(({ rows }) => rows);
+  get batches(): RelayBatch[] {
+    return this.sent.map(({ batch }) => batch);
   }
 
-  send(rows: readonly OutboxRow[]): void {
-    if (rows.length === 0) return;
-    const answer = publishRows(this.publisher, rows);
+  send(batch: RelayBatch): void {
+    if (batch.isEmpty) return;
+    const answer = publishRows(this.publisher, batch.rows);
     // Asked for later; until then nobody else handles it.
     answer.catch(() => undefined);
-    this.batches.push({ rows, answer });
+    this.sent.push({ batch, answer });
   }
 
   /**
@@ -54,7 +55,7 @@ export class BatchesUnderway {
    */
   async landed(most: number): Promise<BatchOutcome> {
     const outcomes: BatchOutcome[] = [];
-    for (let [oldest] = this.batches; oldest && this.count > most; [oldest] = this.batches) {
+    for (let [oldest] = this.sent; oldest && this.count > most; [oldest] = this.sent) {
       try {
         outcomes.push(await oldest.answer);
       } catch (error) {
@@ -62,7 +63,7 @@ export class BatchesUnderway {
         if (outcomes.length > 0) break;
         throw error;
       }
-      this.batches.shift();
+      this.sent.shift();
     }
     return {
       published: outcomes.flatMap(({ published }) => published),
@@ -73,7 +74,7 @@ export class BatchesUnderway {
 
   /** Resolves when nothing is underway any more, whatever became of it. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this.batches.map(({ answer }) => answer));
+    await Promise.allSettled(this.sent.map(({ answer }) => answer));
   }
 }
 

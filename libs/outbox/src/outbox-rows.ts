@@ -20,13 +20,16 @@ export interface OutboxRow {
   readonly appendedAtMs?: number | undefined;
 }
 
+/** Ids from the first to the last of them, both included. */
+export type IdRange = readonly [first: number, last: number];
+
 /** What is not read at the moment. */
 export interface Exclusion {
   /** On their way. */
-  readonly ids: readonly number[];
+  readonly ids: readonly IdRange[];
   readonly aggregateIds: readonly string[];
   /** Published, and marked by the statement that reads: one round trip instead of two. */
-  readonly published: readonly number[];
+  readonly published: readonly IdRange[];
 }
 
 /** Why a row can never be published. */
@@ -47,6 +50,37 @@ export type RowTuple = [
   appendedAtMs?: number,
 ];
 
+/** `ids` is a multirange: those in it are published. */
+function mark(ids: string): string {
+  return `DELETE FROM outbox_pending USING unnest(${ids}::int8multirange) AS done
+    WHERE id >= lower(done) AND id < upper(done)`;
+}
+
+/**
+ * Looks only between what is left out, and finds the bodies by runs of ids that follow each other, in which nothing
+ * lies that is not pending: both once for a range and not for each id. The statement sees what it deletes.
+ */
+const READ = `
+  WITH marked AS (${mark('$3')}),
+  oldest AS (
+    SELECT pending.id, created_at, bytes
+    FROM unnest('{[0,${2n ** 63n - 1n})}'::int8multirange - $1::int8multirange) AS gap
+    CROSS JOIN LATERAL (
+      SELECT id, created_at, bytes FROM outbox_pending
+      WHERE id >= lower(gap) AND id < upper(gap) AND aggregate_id NOT IN (SELECT unnest($2::text[]))
+      ORDER BY id LIMIT ${BATCH_SIZE}) AS pending
+    ORDER BY id LIMIT ${BATCH_SIZE}),
+  numbered AS (
+    SELECT id, created_at, id - row_number() OVER by_id AS run,
+      sum(bytes) OVER (by_id ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before
+    FROM oldest WINDOW by_id AS (ORDER BY id)),
+  runs AS (
+    SELECT min(id) AS first, max(id) AS last, min(created_at) AS since, max(created_at) AS until
+    FROM numbered WHERE bytes_before < ${BATCH_BYTES} GROUP BY run)
+  SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
+    date_part('epoch', o.created_at) * 1000
+  FROM runs JOIN outbox o ON o.id BETWEEN first AND last AND o.created_at BETWEEN since AND until`;
+
 /** Reads what is to be published and remembers what became of it. */
 export class OutboxRows {
   /**
@@ -55,31 +89,15 @@ export class OutboxRows {
    * transactions wait for each other before they draw them.
    */
   async read(session: RelaySession, { ids, aggregateIds, published }: Exclusion): Promise<OutboxRow[]> {
-    const rows = await session.query<RowTuple>(
-      'read',
-      // The statement sees what it deletes.
-      `WITH marked AS (DELETE FROM outbox_pending WHERE id = ANY ($3::bigint[]))
-       SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
-         date_part('epoch', o.created_at) * 1000
-       FROM (
-         SELECT id, created_at, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before
-         FROM (
-           SELECT id, created_at, bytes FROM outbox_pending
-           WHERE NOT id <@ $1::int8multirange
-             AND aggregate_id NOT IN (SELECT unnest($2::text[]))
-           ORDER BY id LIMIT ${BATCH_SIZE}) AS oldest
-         ) AS next
-       JOIN outbox o ON o.id = next.id AND o.created_at = next.created_at
-       WHERE bytes_before < ${BATCH_BYTES}
-       ORDER BY next.id`,
-      [multirange([...ids, ...published]), aggregateIds, bigints(published)],
-    );
-    return rows.map(toRow);
+    const excluded = multirange([...ids, ...published]);
+    const rows = await session.query<RowTuple>('read', READ, [excluded, aggregateIds, multirange(published)]);
+    // Almost in order already, and PostgreSQL would copy all bodies to sort them.
+    return rows.map(toRow).toSorted((a, b) => a.id - b.id);
   }
 
-  async markPublished(session: RelaySession, ids: readonly number[]): Promise<void> {
+  async markPublished(session: RelaySession, ids: readonly IdRange[]): Promise<void> {
     if (ids.length === 0) return;
-    await session.query('mark', 'DELETE FROM outbox_pending WHERE id = ANY ($1::bigint[])', [bigints(ids)]);
+    await session.query('mark', mark('$1'), [multirange(ids)]);
   }
 
   async setAside(session: RelaySession, rows: readonly SetAside[]): Promise<void> {
@@ -96,22 +114,8 @@ export class OutboxRows {
   }
 }
 
-/** The driver would look through the digits of each number for what to escape. */
-function bigints(ids: readonly number[]): string {
-  return `{${ids.join()}}`;
-}
-
-/** Ids mostly follow each other: a few ranges are searched faster than thousands of ids. */
-function multirange(ids: readonly number[]): string {
-  const ranges: string[] = [];
-  const sorted = ids.toSorted((a, b) => a - b);
-  let first = sorted[0];
-  for (const [index, id] of sorted.entries()) {
-    if (sorted[index + 1] === id + 1) continue;
-    ranges.push(`[${first},${id}]`);
-    first = sorted[index + 1];
-  }
-  return `{${ranges.join()}}`;
+function multirange(ranges: readonly IdRange[]): string {
+  return `{${ranges.map(([first, last]) => `[${first},${last}]`).join()}}`;
 }
 
 export function toRow([id, aggregateId, messageId, subject, headers, data, at]: RowTuple): OutboxRow {

@@ -7,7 +7,7 @@ import {
 import { failpoint } from '@slipstream/failpoints';
 import type { DataSource, EntitySubscriberInterface, TransactionCommitEvent } from 'typeorm';
 import { HeldAggregates } from './held-aggregates.js';
-import { BATCH_SIZE, OutboxRows, type OutboxRow } from './outbox-rows.js';
+import { BATCH_SIZE, OutboxRows, type IdRange, type OutboxRow } from './outbox-rows.js';
 import {
   BatchesUnderway,
   NOTHING,
@@ -17,6 +17,7 @@ import {
 } from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import { APPENDED } from './outbox.js';
+import { RelayBatch, rangesOf } from './relay-batch.js';
 import { RelayHousekeeping } from './relay-housekeeping.js';
 import { RelaySession } from './relay-session.js';
 import { Sleeper } from './sleeper.js';
@@ -46,14 +47,7 @@ export interface OutboxRelayOptions {
   readonly retentionMs?: number;
 }
 
-interface Batch {
-  readonly rows: readonly OutboxRow[];
-  /** True when so much was pending that nothing is gained by waiting for more. */
-  readonly isOfBacklog: boolean;
-  readonly readAt: number;
-}
-
-const EMPTY: Batch = { rows: [], isOfBacklog: false, readAt: Infinity };
+const EMPTY = new RelayBatch([], false, Infinity);
 
 /**
  * Publishes what was appended, by one process at a time; the others stand by. While batches are on their way, one
@@ -166,13 +160,13 @@ export class OutboxRelay
     try {
       while (!this.stopped) {
         if (isStale(batch)) batch = EMPTY;
-        const isIdle = underway.count === 0 && batch.rows.length === 0;
+        const isIdle = underway.count === 0 && batch.isEmpty;
         batch = await this.turn(session, underway, batch, unmarked);
         // A small one waits, so that the next gathers more: a batch costs more than its messages.
-        const isNextSent = batch.isOfBacklog && batch.rows.length > 0;
+        const isNextSent = batch.isOfBacklog && !batch.isEmpty;
         unmarked = await this.land(underway, isNextSent ? MOST_UNDERWAY - 1 : 0);
         if (this.housekeeping.isDue('yield') && (await session.isWanted())) break;
-        const isDone = isIdle && batch.rows.length === 0;
+        const isDone = isIdle && batch.isEmpty;
         if (!isDone && unmarked.refused.length === 0) continue;
         // Marked before a pause, not after it.
         await this.mark(session, unmarked);
@@ -191,16 +185,16 @@ export class OutboxRelay
   private turn(
     session: RelaySession,
     underway: BatchesUnderway,
-    batch: Batch,
+    batch: RelayBatch,
     unmarked: BatchOutcome,
-  ): Promise<Batch> {
+  ): Promise<RelayBatch> {
     // What comes after a small one is read once that is stored, and by the statement that marks it.
-    const isReadNow = batch.rows.length === 0 || batch.isOfBacklog || !isNothing(unmarked);
+    const isReadNow = batch.isEmpty || batch.isOfBacklog || !isNothing(unmarked);
     // Asked first: PostgreSQL works while the batch is encoded and sent.
     const reading = isReadNow
-      ? this.read(session, [...underway.rows, ...batch.rows], unmarked)
+      ? this.read(session, [...underway.batches, batch], unmarked)
       : Promise.resolve(EMPTY);
-    underway.send(batch.rows);
+    underway.send(batch);
     return reading;
   }
 
@@ -215,25 +209,22 @@ export class OutboxRelay
   /** Reads what comes after what is underway, and marks `outcome` on the way. */
   private async read(
     session: RelaySession,
-    underway: readonly OutboxRow[],
+    underway: readonly RelayBatch[],
     outcome: BatchOutcome,
-  ): Promise<Batch> {
+  ): Promise<RelayBatch> {
     if (outcome.setAside.length > 0) await this.rows.setAside(session, outcome.setAside);
     const readAt = performance.now();
     const rows = await this.rows.read(session, {
-      ids: underway.map(({ id }) => id),
+      ids: underway.flatMap(({ ranges }) => ranges),
       aggregateIds: this.held.current(),
-      published: outcome.published.map(({ id }) => id),
+      published: publishedOf(outcome),
     });
     if (outcome.published.length > 0) failpoint('relay.marked');
     if (rows.length > 0) failpoint('relay.selected');
     // In two batches an event could overtake an earlier one of its aggregate; it is read again when that is stored.
-    const busy = new Set(underway.map(({ aggregateId }) => aggregateId));
-    return {
-      rows: rows.filter(({ aggregateId }) => !busy.has(aggregateId)),
-      isOfBacklog: rows.length >= BATCH_SIZE / 2,
-      readAt,
-    };
+    const isBusy = (aggregateId: string) => underway.some((batch) => batch.hasEventOf(aggregateId));
+    const free = rows.filter(({ aggregateId }) => !isBusy(aggregateId));
+    return new RelayBatch(free, rows.length >= BATCH_SIZE / 2, readAt);
   }
 
   private take({ published, setAside, refused }: BatchOutcome): void {
@@ -251,11 +242,13 @@ export class OutboxRelay
     else if (refused.length > 0) this.refusedInARow++;
   }
 
-  private async mark(session: RelaySession, { published, setAside }: BatchOutcome): Promise<void> {
+  private async mark(session: RelaySession, outcome: BatchOutcome): Promise<void> {
     // Both at once: a mark that waited for an answer would come after the next read, which would read its rows again.
-    const ids = published.map(({ id }) => id);
-    await Promise.all([this.rows.setAside(session, setAside), this.rows.markPublished(session, ids)]);
-    if (published.length > 0) failpoint('relay.marked');
+    await Promise.all([
+      this.rows.setAside(session, outcome.setAside),
+      this.rows.markPublished(session, publishedOf(outcome)),
+    ]);
+    if (outcome.published.length > 0) failpoint('relay.marked');
   }
 
   private async pause({ refused }: BatchOutcome, isDone: boolean): Promise<void> {
@@ -283,7 +276,11 @@ function isNothing({ published, setAside }: BatchOutcome): boolean {
   return published.length + setAside.length === 0;
 }
 
-function isStale({ readAt }: Batch): boolean {
+function publishedOf({ published }: BatchOutcome): IdRange[] {
+  return rangesOf(published.map(({ id }) => id));
+}
+
+function isStale({ readAt }: RelayBatch): boolean {
   return performance.now() - readAt > STALE_AFTER_MS;
 }
 

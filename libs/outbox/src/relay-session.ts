@@ -91,7 +91,7 @@ export class RelaySession {
     // A mark that a crash forgets is made again, because the stream knows the message's id.
     const settings = `
       SET idle_session_timeout = '60s';
-      SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+      SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
       SET plan_cache_mode = force_generic_plan;
       SET synchronous_commit = off`;
     await this.client.query(withTimeout(settings));

@@ -3,6 +3,7 @@ import { NoStreamError, type BatchReceipt, type OutgoingMessage } from '@slipstr
 import {
   OutboxRows,
   type Exclusion,
+  type IdRange,
   type OutboxPublisher,
   type OutboxRow,
   type RelaySession,
@@ -42,7 +43,7 @@ class WatchedPublisher implements OutboxPublisher {
 class PausesRows extends OutboxRows {
   markedBeforePause = 0;
 
-  override markPublished(session: RelaySession, ids: readonly number[]): Promise<void> {
+  override markPublished(session: RelaySession, ids: readonly IdRange[]): Promise<void> {
     this.markedBeforePause += ids.length;
     return super.markPublished(session, ids);
   }
@@ -208,5 +209,25 @@ describe('the relay, batch by batch,', () => {
       await waitFor('its mark', isEmpty);
     }
     expect(plans.custom).toBe(0);
+  });
+
+  it('finds what it reads and marks by indexes, also when the tables were empty as that was planned', async () => {
+    const plans: string[] = [];
+    class ExplainedRows extends OutboxRows {
+      override async read(session: RelaySession, exclusion: Exclusion): Promise<OutboxRow[]> {
+        const rows = await super.read(session, exclusion);
+        await this.markPublished(session, [[0, 0]]);
+        for (const call of [`outbox_read('{}', '{}', '{}')`, `outbox_mark('{}')`]) {
+          const lines = await session.query<[string]>(`explain_${plans.length}`, `EXPLAIN EXECUTE ${call}`);
+          plans.push(lines.join('\n'));
+        }
+        return rows;
+      }
+    }
+    scene.startRelay({ rows: new ExplainedRows() });
+    await waitFor('both plans', () => Promise.resolve(plans.length >= 2));
+    expect(plans[0]).toMatch(/Index Scan using outbox_pending_pkey[^]*Index Scan using outbox_\d/);
+    expect(plans[1]).toContain('Index Scan using outbox_pending_pkey');
+    expect(plans.join()).not.toMatch(/Seq Scan|Bitmap|Hash Join|Merge Join|Materialize/);
   });
 });

@@ -60,6 +60,17 @@ describe('the relay', () => {
     expect(await scene.stored()).toEqual(ids);
   });
 
+  it('publishes in the order of ids, whatever the times of their transactions and the partitions they lie in', async () => {
+    await scene.addStream({ allow_atomic: true });
+    const days = [0, -9, 1, -9, 2, 0];
+    const ids = days.map((_, index) => `m${index}`);
+    for (const [index, day] of days.entries()) {
+      await scene.appendAt(new Date(Date.now() + day * 86_400_000), ids[index] ?? '');
+    }
+    expect(await scene.relay().relayBatch()).toBe(6);
+    expect(await scene.stored()).toEqual(ids);
+  });
+
   it('does not skip a row whose transaction commits after that of a later row', async () => {
     await scene.addStream({ allow_atomic: true });
     scene.startRelay();

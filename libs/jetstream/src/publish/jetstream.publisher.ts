@@ -45,10 +45,10 @@ export class JetStreamPublisher {
     const startedAt = performance.now();
     try {
       const ack = await repeat(wire, (again) => this.exchange.store(again));
-      this.report(traced, startedAt, ack.duplicate);
+      this.report(traced, performance.now() - startedAt, ack.duplicate);
       return ack;
     } catch (error) {
-      this.report(traced, startedAt, false, error);
+      this.report(traced, performance.now() - startedAt, false, error);
       throw error;
     }
   }
@@ -68,6 +68,7 @@ export class JetStreamPublisher {
       prepared.push(wire instanceof Promise ? await wire : wire);
     }
     const { acks, ...receipt } = await this.batches.store(prepared.filter(isSendable));
+    const durationMs = performance.now() - startedAt;
     const stored = acks.values();
     const results = prepared.map((wire, index): BatchResult => {
       if (wire instanceof PublishError) {
@@ -76,9 +77,9 @@ export class JetStreamPublisher {
       }
       const result = stored.next().value ?? new PublishError('nothing is known about it', wire);
       const message = traced[index];
-      const error = result instanceof PublishError ? result : undefined;
-      if (message)
-        this.report(message, startedAt, !(result instanceof PublishError) && result.duplicate, error);
+      if (!message) return result;
+      if (result instanceof PublishError) this.report(message, durationMs, false, result);
+      else this.report(message, durationMs, result.duplicate);
       return result;
     });
     return { ...receipt, acks: results };
@@ -118,13 +119,13 @@ export class JetStreamPublisher {
     if (traced) this.tracing?.end(traced, error);
   }
 
-  private report(traced: TracedMessage, startedAt: number, duplicate: boolean, error?: unknown): void {
+  private report(traced: TracedMessage, durationMs: number, duplicate: boolean, error?: unknown): void {
     const { message } = traced;
     this.end(traced, error);
     this.observer.published({
       subject: message.subject,
       messageId: message.messageId,
-      durationMs: performance.now() - startedAt,
+      durationMs,
       duplicate,
       ...(error === undefined ? {} : { error }),
     });
