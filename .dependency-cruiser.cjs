@@ -32,7 +32,10 @@ module.exports = {
         'The command line and the console describe what services handle; how they do it is none of their business.',
       severity: 'error',
       from: { path: '^apps/(cli|console)/|^apps/system\\.ts$' },
-      to: { path: '^apps/', pathNot: '^apps/$1/|^apps/[^/]+/src/declaration\\.ts$|^apps/system\\.ts$' },
+      to: {
+        path: '^apps/',
+        pathNot: '^apps/$1/|^apps/[^/]+/src/declaration\\.ts$|^apps/(system|service-urls)\\.ts$',
+      },
     },
     {
       name: 'no-lib-imports-app',

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SERVICE_URLS } from '../../apps/service-urls.js';
 import type { Variable } from './variables.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -44,6 +45,12 @@ export const traces: readonly Variable[] = [
   { name: 'OTEL_SPAN_LINK_COUNT_LIMIT', unset: '1000', description: 'Most links that a span keeps.' },
 ];
 
+/** The commands that ask more than how a service is. */
+const ASKED_BY: Readonly<Record<string, string>> = {
+  'order-service': '`audit`, `trace` and `doctor`',
+  'audit-service': '`audit` and `doctor`',
+};
+
 const url = (name: string, port: number, description: string): Variable => ({
   name,
   unset: `http://localhost:${port}`,
@@ -52,10 +59,9 @@ const url = (name: string, port: number, description: string): Variable => ({
 
 /** What is in no schema of an app. */
 export const commandLine: readonly Variable[] = [
-  url('ORDER_SERVICE_URL', 3001, 'of order-service, for `audit`, `trace` and `doctor`.'),
-  url('PAYMENT_SERVICE_URL', 3002, 'of payment-service, for `doctor`.'),
-  url('INVENTORY_SERVICE_URL', 3003, 'of inventory-service, for `doctor`.'),
-  url('AUDIT_SERVICE_URL', 3004, 'of audit-service, for `audit` and `doctor`.'),
+  ...Object.entries(SERVICE_URLS).map(([variable, { service, port }]) =>
+    url(variable, port, `of ${service}, for ${ASKED_BY[service] ?? '`doctor`'}.`),
+  ),
   url('NATS_MONITOR_URL', 8222, 'of the HTTP monitoring of a NATS server, for `doctor`.'),
 ];
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CACHE_DIR, ROOT_DIR } from '../paths.ts';
 import { fetchDebianPackages } from '../servers/debian-package.ts';
 import { runCommand } from '../servers/run-command.ts';
-import { appOfImage, isKnownVariable } from './environments.ts';
+import { appOfImage, findForgottenUrls, isKnownVariable } from './environments.ts';
 import { findForeignCredentials, findLostFiles, type MountedPath } from './file-policies.ts';
 
 interface ComposeService {
@@ -98,6 +98,7 @@ function findAppProblems(app: string, { environment = {}, ...service }: ComposeS
     ...Object.keys(environment)
       .filter((variable) => !isKnownVariable(app, variable))
       .map((variable) => `sets ${variable}, which ${app} does not read`),
+    ...findForgottenUrls(app, Object.keys(environment)).map((variable) => `lacks ${variable} beside others`),
     ...findForeignCredentials(
       app,
       (service.volumes ?? []).map(({ source }) => source),

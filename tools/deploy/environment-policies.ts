@@ -1,10 +1,10 @@
-import { appOfImage, isKnownVariable } from './environments.ts';
+import { appOfImage, findForgottenUrls, isKnownVariable } from './environments.ts';
 import { containersOf, describeObject, workloadsOf, type Container, type KubeObject } from './kube-object.ts';
 import { keysOf } from './reference-policies.ts';
 
 /**
  * Which variables no app reads: a misspelt one would be left at its default without a word. What a whole ConfigMap gives
- * must be read by one at least of the apps that get it.
+ * must be read by one at least of the apps that get it. And which services an app is not told the URLs of.
  */
 export function findEnvironmentProblems(objects: readonly KubeObject[]): string[] {
   const readersOf = new Map<string, Set<string>>();
@@ -14,9 +14,13 @@ export function findEnvironmentProblems(objects: readonly KubeObject[]): string[
       if (!app) return [];
       for (const name of sharedSettings(container))
         readersOf.set(name, (readersOf.get(name) ?? new Set()).add(app));
-      return (container.env ?? [])
-        .filter(({ name }) => !isKnownVariable(app, name))
-        .map(({ name }) => `${describeObject(workload.object)}: sets ${name}, which ${app} does not read`);
+      const names = (container.env ?? []).map(({ name }) => name);
+      return [
+        ...names
+          .filter((name) => !isKnownVariable(app, name))
+          .map((name) => `sets ${name}, which ${app} does not read`),
+        ...findForgottenUrls(app, names).map((name) => `lacks ${name} beside others`),
+      ].map((problem) => `${describeObject(workload.object)}: ${problem}`);
     }),
   );
   return [...problems, ...[...readersOf].flatMap(([name, apps]) => unreadSettings(objects, name, apps))];

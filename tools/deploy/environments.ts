@@ -7,6 +7,7 @@ import { configSchema as producer } from '../../apps/order-producer/src/config.j
 import { configSchema as orders } from '../../apps/order-service/src/config.js';
 import { configSchema as gateway } from '../../apps/payment-gateway/src/config.js';
 import { configSchema as payments } from '../../apps/payment-service/src/config.js';
+import { SERVICE_URL_VARIABLES } from '../../apps/service-urls.js';
 
 /** Variables that Node.js and the logger read, whatever the app. */
 const COMMON = /^(HOST|NODE_ENV|NODE_OPTIONS|LOG_LEVEL|LOG_PRETTY)$/;
@@ -18,6 +19,7 @@ const DECLARED = ['AUDIT_STORE'];
 
 const commandLine = [
   ...DECLARED,
+  ...SERVICE_URL_VARIABLES,
   ...Object.keys({ ...natsEnvironment.shape, ...streamEnvironment.shape, ...databaseEnvironment.shape }),
 ];
 
@@ -36,6 +38,13 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
 export function appOfImage(image: string): string | undefined {
   const app = /(?:^|\/)slipstream\/([a-z-]+)(?=[:@]|$)/.exec(image)?.[1];
   return app !== undefined && app in KNOWN ? app : undefined;
+}
+
+/** Services that an app would look for on its own machine, although it is told where others are. */
+export function findForgottenUrls(app: string, variables: readonly string[]): string[] {
+  const asked = SERVICE_URL_VARIABLES.filter((variable) => KNOWN[app]?.has(variable));
+  const forgotten = asked.filter((variable) => !variables.includes(variable));
+  return forgotten.length === asked.length ? [] : forgotten;
 }
 
 /** Any variable may be given by a file: `<NAME>_FILE`. */

@@ -78,24 +78,33 @@ export interface PodSpec {
   readonly topologySpreadConstraints?: readonly { readonly labelSelector?: Selector }[];
 }
 
-/** What makes pods. */
+/** A pod, or what makes pods. */
 export interface Workload {
   readonly object: KubeObject;
   readonly labels: Labels;
   readonly pod: PodSpec;
 }
 
-const WORKLOADS = new Set(['Deployment', 'StatefulSet', 'Job', 'DaemonSet', 'CronJob']);
+const WORKLOADS = new Set(['Pod', 'Deployment', 'StatefulSet', 'Job', 'DaemonSet', 'CronJob']);
 
 export function workloadsOf(objects: readonly KubeObject[]): Workload[] {
   return objects
     .filter(({ kind }) => WORKLOADS.has(kind))
     .map((object) => {
-      const { template } = (object.kind === 'CronJob' ? jobOf(object) : object.spec) as {
-        template: { metadata?: { labels?: Labels }; spec: PodSpec };
-      };
-      return { object, labels: template.metadata?.labels ?? {}, pod: template.spec };
+      const { metadata, spec } = templateOf(object);
+      return { object, labels: metadata?.labels ?? {}, pod: spec };
     });
+}
+
+interface PodTemplate {
+  readonly metadata?: { readonly labels?: Labels };
+  readonly spec: PodSpec;
+}
+
+function templateOf(object: KubeObject): PodTemplate {
+  if (object.kind === 'Pod') return object as unknown as PodTemplate;
+  const spec = object.kind === 'CronJob' ? jobOf(object) : object.spec;
+  return (spec as { template: PodTemplate }).template;
 }
 
 function jobOf({ spec }: KubeObject): unknown {

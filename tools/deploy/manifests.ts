@@ -46,7 +46,9 @@ export async function checkManifests(): Promise<string[]> {
     ...COMPONENTS.map((name) => [`k8s/components/${name}`, () => renderWithBase(name)] as const),
   ];
   for (const [directory, renderPart] of parts) {
-    const found = (await Promise.all((await renderPart()).map(findSchemaProblems))).flat();
+    const objects = await renderPart();
+    const found = (await Promise.all(objects.map(findSchemaProblems))).flat();
+    found.push(...findWorkloadProblems(objects), ...findEnvironmentProblems(objects));
     problems.push(...found.map((problem) => `${directory}: ${problem}`));
   }
   for (const [file, make] of Object.entries(GENERATED)) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { SERVICE_URL_VARIABLES } from '../../apps/service-urls.js';
 import { findComposeProblems, type ComposeModel } from './compose.ts';
+import { findEnvironmentProblems } from './environment-policies.ts';
 import { findEgressProblems } from './egress-policies.ts';
 import { findFileProblems } from './file-policies.ts';
 import type { KubeObject } from './kube-object.ts';
@@ -205,6 +207,18 @@ spec:
     expect(findUnscrapedJobs(objects)).toEqual(problems);
   });
 
+  it.each([
+    ['a service whose URL the console is not told', 'console', /^Pod operator: lacks AUDIT_SERVICE_URL/],
+    ['a service whose URL the command line is not told', 'cli', /^Pod operator: lacks AUDIT_SERVICE_URL/],
+    ['a URL that an app does not ask for', 'payment-gateway', /which payment-gateway does not read/],
+  ])('find %s', (_, app, problem) => {
+    const env = SERVICE_URL_VARIABLES.slice(0, -1).map((name) => `{ name: ${name}, value: x }`);
+    const pod = read(
+      `{ kind: Pod, metadata: { name: operator }, spec: { containers: [{ image: slipstream/${app}, env: [${env.join()}] }] } }`,
+    );
+    expect(findEnvironmentProblems([pod])[0]).toMatch(problem);
+  });
+
   describe('of containers', () => {
     const model = (change: object = {}): ComposeModel => ({
       services: {
@@ -224,6 +238,9 @@ spec:
       volumes: [{ type: 'bind', source: `${process.cwd()}/${source}`, target: '/run/nats' }],
     });
 
+    const urls = (count: number) =>
+      Object.fromEntries(SERVICE_URL_VARIABLES.slice(0, count).map((variable) => [variable, 'http://x']));
+
     it('find nothing in what is right', () => {
       expect(findComposeProblems(model())).toEqual([]);
     });
@@ -238,6 +255,11 @@ spec:
       ['a mount of nothing', volume('nowhere'), /nowhere, which is not there/],
       ['a port for everybody', { ports: [{ target: 3001 }] }, /beyond this machine/],
       ['a variable nobody reads', { environment: { NATS_UURL: 'x' } }, /sets NATS_UURL/],
+      [
+        'a service that is forgotten beside others',
+        { image: 'slipstream/console:1.2.3', environment: urls(3), volumes: [] },
+        /lacks AUDIT_SERVICE_URL/,
+      ],
       ['an image without a version', { image: 'slipstream/order-service' }, /not pinned/],
     ])('find %s', (_, change, problem) => {
       const problems = findComposeProblems(model(change));

@@ -1,3 +1,5 @@
+import { SERVICE_URLS } from '../../apps/service-urls.ts';
+
 /** An app of the stack, and when it comes and goes. */
 export interface AppSpec {
   readonly name: string;
@@ -11,16 +13,26 @@ export interface AppSpec {
 
 export const APPS: readonly AppSpec[] = [
   { name: 'console', port: 3000, hasDocs: true, startStage: 0, stopStage: 0 },
-  { name: 'order-service', port: 3001, hasDocs: true, startStage: 0, stopStage: 1 },
-  { name: 'payment-service', port: 3002, hasDocs: true, startStage: 0, stopStage: 1 },
-  { name: 'inventory-service', port: 3003, hasDocs: true, startStage: 0, stopStage: 1 },
-  { name: 'audit-service', port: 3004, hasDocs: true, startStage: 0, stopStage: 1 },
+  ...Object.values(SERVICE_URLS).map(({ service, port }) => ({
+    name: service,
+    port,
+    hasDocs: true,
+    startStage: 0,
+    stopStage: 1,
+  })),
   { name: 'order-producer', port: 3005, hasDocs: false, startStage: 1, stopStage: 0 },
   { name: 'payment-gateway', port: 3010, hasDocs: true, startStage: 0, stopStage: 2 },
 ];
 
 /** The embedded servers' ports, by what listens there. */
 export const SERVER_PORTS = { nats: 4222, 'nats-monitor': 8222, postgres: 5432 } as const;
+
+/** Where services are, for what asks them. */
+export function serviceUrlVariables(urls: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(SERVICE_URLS).map(([variable, { service }]) => [variable, urls[service] ?? '']),
+  );
+}
 
 /** A port for each app by its name, and for each embedded server. */
 export type StackPorts = Readonly<Record<string, number>>;

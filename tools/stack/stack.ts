@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { limitLogSize } from '../process/log-file.ts';
-import { APPS, type AppSpec, type StackPorts } from './apps.ts';
+import { APPS, type AppSpec, serviceUrlVariables, type StackPorts } from './apps.ts';
 import type { StackEvent, StackStep } from './events.ts';
 import { StackSecurity } from './stack-security.ts';
 import { Supervised } from './supervised.ts';
@@ -226,10 +226,7 @@ class SupervisedStack implements Stack {
       DATABASE_URL: this.databaseUrl,
       ...(redisUrl && { REDIS_URL: redisUrl }),
       NATS_MONITOR_URL: this.#monitorUrl,
-      ORDER_SERVICE_URL: urls['order-service'],
-      PAYMENT_SERVICE_URL: urls['payment-service'],
-      INVENTORY_SERVICE_URL: urls['inventory-service'],
-      AUDIT_SERVICE_URL: urls['audit-service'],
+      ...serviceUrlVariables(urls),
       PAYMENT_GATEWAY_URL: urls['payment-gateway'],
       AUDIT_SIGNING_KEY_FILE: join(this.#options.dataDir, 'audit-service', 'signing-key.pem'),
       GATEWAY_DATA_FILE: join(this.#options.dataDir, 'payment-gateway', 'effects.ndjson'),

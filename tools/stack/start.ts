@@ -3,7 +3,7 @@ import { CACHE_DIR, DATA_DIR } from '../paths.ts';
 import { credentialEnvironment } from '../nats-security/credentials.ts';
 import { stopLeftovers } from '../process/process-record.ts';
 import { findNatsServer } from '../servers/nats-server-binary.ts';
-import { APPS, SERVER_PORTS, type StackPorts } from './apps.ts';
+import { APPS, SERVER_PORTS, serviceUrlVariables, type StackPorts } from './apps.ts';
 import { buildApps } from './build.ts';
 import type { StackEvent } from './events.ts';
 import type { StartOptions } from './options.ts';
@@ -121,10 +121,7 @@ function reachedBy(stack: Stack, options: StartOptions, ports: StackPorts): stri
   const isUsual = Object.keys(usual).every((name) => usual[name] === ports[name]);
   if (isUsual && !options.secure) return [];
   const variables = {
-    ORDER_SERVICE_URL: stack.urls['order-service'] ?? '',
-    PAYMENT_SERVICE_URL: stack.urls['payment-service'] ?? '',
-    INVENTORY_SERVICE_URL: stack.urls['inventory-service'] ?? '',
-    AUDIT_SERVICE_URL: stack.urls['audit-service'] ?? '',
+    ...serviceUrlVariables(stack.urls),
     // Where the user's own servers are, the user knows; their URLs may hold what lets one in.
     ...(!options.natsUrl && {
       NATS_URL: stack.natsUrl,

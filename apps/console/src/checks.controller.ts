@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { JetStreamConnection, planTopology } from '@slipstream/jetstream';
 import { AuditReview, diagnose, gatherFacts } from '@slipstream/operations';
 import { askDurability } from '@slipstream/postgres';
+import { SERVICE_URL_VARIABLES } from '../../service-urls.js';
 import { declareFor } from '../../system.js';
 import { ComparisonDto, FindingsDto, TopologyChangesDto, VerificationDto } from './checks.dto.js';
 import { CONFIG, type Config } from './config.js';
@@ -37,15 +38,10 @@ export class ChecksController {
   @ApiOperation({ summary: 'What puts the guarantees of the system at risk, and what to do about it' })
   @ApiOkResponse({ type: FindingsDto })
   async findings(): Promise<FindingsDto> {
-    const { NATS_MONITOR_URL: monitorUrl, DATABASE_URL: databaseUrl, ...urls } = this.config;
+    const { NATS_MONITOR_URL: monitorUrl, DATABASE_URL: databaseUrl } = this.config;
     const facts = await gatherFacts(this.connection.nc, {
       monitorUrl,
-      serviceUrls: [
-        urls.ORDER_SERVICE_URL,
-        urls.PAYMENT_SERVICE_URL,
-        urls.INVENTORY_SERVICE_URL,
-        urls.AUDIT_SERVICE_URL,
-      ],
+      serviceUrls: SERVICE_URL_VARIABLES.map((variable) => this.config[variable]),
       declare: declareFor,
       askDatabase: async () =>
         databaseUrl === undefined ? 'unnamed' : ((await askDurability(databaseUrl)) ?? 'unreachable'),

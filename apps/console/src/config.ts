@@ -2,11 +2,24 @@ import { parseEnvironment, type Environment } from '@slipstream/bootstrap';
 import { natsEnvironment } from '@slipstream/jetstream';
 import { databaseEnvironment, streamEnvironment } from '@slipstream/service';
 import { z } from 'zod';
+import {
+  SERVICE_URL_VARIABLES,
+  SERVICE_URLS,
+  usualUrlOf,
+  type ServiceUrlVariable,
+} from '../../service-urls.js';
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 const SHORTEST_TOKEN = 16;
 
 const baseUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+
+const serviceUrl = (variable: ServiceUrlVariable) =>
+  baseUrl.default(usualUrlOf(variable)).describe(`URL of ${SERVICE_URLS[variable].service}.`);
+
+const serviceUrls = Object.fromEntries(
+  SERVICE_URL_VARIABLES.map((variable) => [variable, serviceUrl(variable)]),
+) as Record<ServiceUrlVariable, ReturnType<typeof serviceUrl>>;
 
 const shape = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('TCP port of the HTTP server.'),
@@ -22,10 +35,7 @@ const shape = z.object({
   NATS_MONITOR_URL: baseUrl
     .default('http://localhost:8222')
     .describe('URL of the HTTP monitoring of a NATS server.'),
-  ORDER_SERVICE_URL: baseUrl.default('http://localhost:3001').describe('URL of order-service.'),
-  PAYMENT_SERVICE_URL: baseUrl.default('http://localhost:3002').describe('URL of payment-service.'),
-  INVENTORY_SERVICE_URL: baseUrl.default('http://localhost:3003').describe('URL of inventory-service.'),
-  AUDIT_SERVICE_URL: baseUrl.default('http://localhost:3004').describe('URL of audit-service.'),
+  ...serviceUrls,
   DATABASE_URL: databaseEnvironment.shape.DATABASE_URL.unwrap()
     .optional()
     .describe(

@@ -3,6 +3,7 @@ import { Test } from '@nestjs/testing';
 import { configureHttp, createHttpAdapter } from '@slipstream/bootstrap';
 import { natsUrl } from '@slipstream/testing';
 import { request } from 'node:http';
+import { SERVICE_URL_VARIABLES } from '../../service-urls.js';
 import { AppModule } from '../src/app.module.js';
 import { configSchema } from '../src/config.js';
 import { servePages } from '../src/pages.js';
@@ -13,10 +14,7 @@ process.env['LOG_LEVEL'] = 'silent';
 const NOWHERE = 'http://127.0.0.1:1';
 const AWAY = {
   NATS_MONITOR_URL: NOWHERE,
-  ORDER_SERVICE_URL: NOWHERE,
-  PAYMENT_SERVICE_URL: NOWHERE,
-  INVENTORY_SERVICE_URL: NOWHERE,
-  AUDIT_SERVICE_URL: NOWHERE,
+  ...Object.fromEntries(SERVICE_URL_VARIABLES.map((variable) => [variable, NOWHERE])),
 };
 
 export interface Answer {

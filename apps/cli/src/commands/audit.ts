@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { Column } from '../output.js';
 import type { Run } from '../program.js';
+import { serviceUrl } from '../service-url.js';
 import type { Session } from '../session.js';
 
 const PROBLEMS: readonly Column<AuditProblem>[] = [
@@ -29,12 +30,8 @@ export function addAuditCommands(program: Command, run: Run): void {
   const audit = program
     .command('audit')
     .description('have the audit log prove itself, and orders with it')
-    .option('--audit-url <url>', 'audit-service', process.env['AUDIT_SERVICE_URL'] || 'http://localhost:3004')
-    .option(
-      '--orders-url <url>',
-      'order-service',
-      process.env['ORDER_SERVICE_URL'] || 'http://localhost:3001',
-    );
+    .option('--audit-url <url>', 'audit-service', serviceUrl('AUDIT_SERVICE_URL'))
+    .option('--orders-url <url>', 'order-service', serviceUrl('ORDER_SERVICE_URL'));
 
   audit
     .command('verify')

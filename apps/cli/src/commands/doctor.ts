@@ -6,23 +6,17 @@ import {
   type SystemFacts,
 } from '@slipstream/operations';
 import type { Command } from 'commander';
+import { SERVICE_URL_VARIABLES } from '../../../service-urls.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { Column } from '../output.js';
 import type { Run } from '../program.js';
+import { serviceUrl } from '../service-url.js';
 import type { Session } from '../session.js';
 
 interface DoctorOptions {
   readonly monitorUrl: string;
   readonly serviceUrls: string;
 }
-
-/** Where services are unless the environment says otherwise. */
-const SERVICES: readonly (readonly [variable: string, port: number])[] = [
-  ['ORDER_SERVICE_URL', 3001],
-  ['PAYMENT_SERVICE_URL', 3002],
-  ['INVENTORY_SERVICE_URL', 3003],
-  ['AUDIT_SERVICE_URL', 3004],
-];
 
 const COLUMNS: readonly Column<Finding>[] = [
   ['check', ({ check }) => check],
@@ -32,7 +26,7 @@ const COLUMNS: readonly Column<Finding>[] = [
 ];
 
 export function addDoctorCommand(program: Command, run: Run): void {
-  const urls = SERVICES.map(([variable, port]) => process.env[variable] || `http://localhost:${port}`);
+  const urls = SERVICE_URL_VARIABLES.map(serviceUrl);
   program
     .command('doctor')
     .description(

@@ -4,6 +4,7 @@ import { lifeTree } from '../life-tree.js';
 import type { Output } from '../output.js';
 import { parseTime } from '../parse.js';
 import type { Run } from '../program.js';
+import { serviceUrl } from '../service-url.js';
 
 interface TraceOptions {
   readonly ordersUrl: string;
@@ -19,11 +20,7 @@ export function addTraceCommand(program: Command, run: Run): void {
       'read the streams from then on (default: from shortly before the order)',
       parseTime,
     )
-    .option(
-      '--orders-url <url>',
-      'order-service',
-      process.env['ORDER_SERVICE_URL'] || 'http://localhost:3001',
-    )
+    .option('--orders-url <url>', 'order-service', serviceUrl('ORDER_SERVICE_URL'))
     .action(
       run((session, id: string, { ordersUrl, since }: TraceOptions) =>
         session.withServer(async (nc) => {
