@@ -20,6 +20,7 @@ const DECLARED = ['AUDIT_STORE'];
 const commandLine = [
   ...DECLARED,
   ...SERVICE_URL_VARIABLES,
+  'SERVICE_VERSION',
   ...Object.keys({ ...natsEnvironment.shape, ...streamEnvironment.shape, ...databaseEnvironment.shape }),
 ];
 
@@ -43,7 +44,9 @@ export function appOfImage(image: string): string | undefined {
 /** Services that an app would look for on its own machine, although it is told where others are. */
 export function findForgottenUrls(app: string, variables: readonly string[]): string[] {
   const asked = SERVICE_URL_VARIABLES.filter((variable) => KNOWN[app]?.has(variable));
-  const forgotten = asked.filter((variable) => !variables.includes(variable));
+  const isGiven = (variable: string) =>
+    variables.some((name) => [variable, `${variable}_FILE`].includes(name));
+  const forgotten = asked.filter((variable) => !isGiven(variable));
   return forgotten.length === asked.length ? [] : forgotten;
 }
 

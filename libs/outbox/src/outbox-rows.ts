@@ -51,17 +51,20 @@ export type RowTuple = [
 ];
 
 /** `ids` is a multirange: those in it are published. */
-function mark(ids: string): string {
+function markStatement(ids: string): string {
   return `DELETE FROM outbox_pending USING unnest(${ids}::int8multirange) AS done
     WHERE id >= lower(done) AND id < upper(done)`;
 }
 
 /**
- * Looks only between what is left out, and finds the bodies by runs of ids that follow each other, in which nothing
- * lies that is not pending: both once for a range and not for each id. The statement sees what it deletes.
+ * Looks only between what is left out, and finds bodies by runs of ids that follow each other, of which all are pending:
+ * one search for many rows. The statement sees what it deletes.
+ *
+ * A run knows how many rows it has: without a limit, and the order of the primary key, PostgreSQL expects much of the
+ * table, and may go by the index of times instead, through all that was appended since the oldest of its rows.
  */
 const READ = `
-  WITH marked AS (${mark('$3')}),
+  WITH marked AS (${markStatement('$3')}),
   oldest AS (
     SELECT pending.id, created_at, bytes
     FROM unnest('{[0,${2n ** 63n - 1n})}'::int8multirange - $1::int8multirange) AS gap
@@ -75,11 +78,12 @@ const READ = `
       sum(bytes) OVER (by_id ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before
     FROM oldest WINDOW by_id AS (ORDER BY id)),
   runs AS (
-    SELECT min(id) AS first, max(id) AS last, min(created_at) AS since, max(created_at) AS until
+    SELECT min(id) AS first, max(id) AS last, min(created_at) AS since, max(created_at) AS until, count(*) AS rows
     FROM numbered WHERE bytes_before < ${BATCH_BYTES} GROUP BY run)
-  SELECT o.id, o.aggregate_id, o.message_id, o.subject, o.headers, o.data,
-    date_part('epoch', o.created_at) * 1000
-  FROM runs JOIN outbox o ON o.id BETWEEN first AND last AND o.created_at BETWEEN since AND until`;
+  SELECT id, aggregate_id, message_id, subject, headers, data, date_part('epoch', created_at) * 1000
+  FROM runs CROSS JOIN LATERAL (
+    SELECT * FROM outbox WHERE id BETWEEN first AND last AND created_at BETWEEN since AND until
+    ORDER BY id LIMIT rows) AS pending`;
 
 /** Reads what is to be published and remembers what became of it. */
 export class OutboxRows {
@@ -91,13 +95,13 @@ export class OutboxRows {
   async read(session: RelaySession, { ids, aggregateIds, published }: Exclusion): Promise<OutboxRow[]> {
     const excluded = multirange([...ids, ...published]);
     const rows = await session.query<RowTuple>('read', READ, [excluded, aggregateIds, multirange(published)]);
-    // Almost in order already, and PostgreSQL would copy all bodies to sort them.
+    // Each run is in order already, and PostgreSQL would copy all bodies to sort them.
     return rows.map(toRow).toSorted((a, b) => a.id - b.id);
   }
 
   async markPublished(session: RelaySession, ids: readonly IdRange[]): Promise<void> {
     if (ids.length === 0) return;
-    await session.query('mark', mark('$1'), [multirange(ids)]);
+    await session.query('mark', markStatement('$1'), [multirange(ids)]);
   }
 
   async setAside(session: RelaySession, rows: readonly SetAside[]): Promise<void> {

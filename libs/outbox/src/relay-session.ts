@@ -87,12 +87,13 @@ export class RelaySession {
   private async configured(): Promise<this> {
     // A relay that hangs or was suspended must lose the lock; a live one asks far more often.
     // Statistics lag behind a table that fills and empties: the relay's queries must use the indexes in any case.
-    // Planning the read anew for what it leaves out takes ten times as long as reading a few rows.
+    // Planning the read anew for what it leaves out takes ten times as long as reading a few rows. Compiling it, as
+    // PostgreSQL does with what seems costly by statistics that lag behind, takes longer still, each time.
     // A mark that a crash forgets is made again, because the stream knows the message's id.
     const settings = `
       SET idle_session_timeout = '60s';
       SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-      SET plan_cache_mode = force_generic_plan;
+      SET plan_cache_mode = force_generic_plan; SET jit = off;
       SET synchronous_commit = off`;
     await this.client.query(withTimeout(settings));
     return this;

@@ -45,10 +45,12 @@ export function postgresModule({ atStart, ...options }: PostgresModuleOptions): 
  * A statement is planned once for each connection, because planning it takes longer than finding a few rows; often that
  * is while its table is empty, and nothing plans it anew before autovacuum comes by: it would read the whole of a table
  * that has grown since. Services look rows up by their keys, or take the first ones in the order of an index: a bitmap
- * would find all of them, to sort them.
+ * would find all of them, to sort them. A way that is off counts as costly where there is no other, and what is costly
+ * would be compiled, each time it runs.
  */
 const PLANNING = [
   'plan_cache_mode=force_generic_plan',
+  'jit=off',
   ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
 ]
   .map((setting) => `-c ${setting}`)

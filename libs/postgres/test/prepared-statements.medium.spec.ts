@@ -77,4 +77,8 @@ describe('a statement with parameters', () => {
     expect(plan).toContain('Index Scan using waiting');
     expect(plan).not.toContain('Sort');
   });
+
+  it('has no statement compiled, however costly it seems', async () => {
+    expect(await dataSource.query('SHOW jit')).toEqual([{ jit: 'off' }]);
+  });
 });
