@@ -22,6 +22,10 @@ export class PaymentMetrics implements OnApplicationBootstrap, BeforeApplication
     'Payments that have not come to their end, by state; counted up to 100,000.',
     ['state'],
   );
+  private readonly oldest = gauge(
+    'payments_unsettled_oldest_age_seconds',
+    'Age of the oldest payment that has not come to its end; 0 when there is none.',
+  );
   private readonly declined = gauge(
     'payments_refund_declined',
     'Payments of cancelled orders whose refund the provider declined: somebody has to give the money back.',
@@ -48,7 +52,9 @@ export class PaymentMetrics implements OnApplicationBootstrap, BeforeApplication
   async count(): Promise<void> {
     try {
       const unsettled = await this.payments.countUnsettled();
-      for (const state of UNSETTLED) this.unsettled.set({ state }, unsettled.get(state) ?? 0);
+      for (const state of UNSETTLED) this.unsettled.set({ state }, unsettled.get(state)?.count ?? 0);
+      const ages = [...unsettled.values()].map(({ oldestAgeSeconds }) => oldestAgeSeconds);
+      this.oldest.set(Math.max(0, ...ages));
       this.declined.set(await this.payments.countDeclinedRefunds());
     } catch (err) {
       this.logger.warn({ err }, 'payments could not be counted');

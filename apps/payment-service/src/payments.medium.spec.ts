@@ -73,17 +73,20 @@ describe('payments', () => {
       expect(await scene.stateOf(scene.order)).toBe('refunded');
     });
 
-    it('are counted by state', async () => {
+    it('are counted by state, and the oldest tells its age', async () => {
       scene.gateway.fail = new GatewayUnavailableError('down');
       await expect(scene.payments.charge(scene.order)).rejects.toBe(scene.gateway.fail);
+      await scene.dataSource.query(`UPDATE payments SET created_at = now() - interval '500 seconds'`);
       const metrics = new PaymentMetrics(scene.newRepository());
       await metrics.count();
+      expect(await register.metrics()).toMatch(/payments_unsettled_oldest_age_seconds 50\d\./);
       expect(await register.metrics()).toContain('payments_unsettled{state="sent"} 1\n');
       scene.gateway.fail = undefined;
       await scene.age();
       await scene.resumeStalled();
       await metrics.count();
       expect(await register.metrics()).toContain('payments_unsettled{state="sent"} 0\n');
+      expect(await register.metrics()).toContain('payments_unsettled_oldest_age_seconds 0\n');
     });
 
     it('are left alone while somebody may be at work on them', async () => {

@@ -26,6 +26,14 @@ const STORE = `
     WHERE p.order_id = c.order_id)`;
 /** More are not counted: what counts must not read for long. */
 const MAX_COUNTED = 100_000;
+
+/** Payments of one state. */
+export interface Unsettled {
+  readonly count: number;
+  /** Since this service first heard of the order. */
+  readonly oldestAgeSeconds: number;
+}
+
 const GROUPS = { maxGroup: 500, maxWaiting: 10_000, concurrency: 2 };
 
 /**
@@ -66,13 +74,14 @@ export class PaymentsRepository {
   }
 
   /** Payments that have not come to their end, by state. */
-  async countUnsettled(): Promise<ReadonlyMap<PaymentState, number>> {
-    const rows: { state: PaymentState; count: number }[] = await this.dataSource.query(
-      `SELECT state, count(*)::int AS count
-       FROM (SELECT state FROM payments WHERE state IN (${UNSETTLED_LIST}) LIMIT ${MAX_COUNTED}) AS counted
+  async countUnsettled(): Promise<ReadonlyMap<PaymentState, Unsettled>> {
+    const rows: ({ state: PaymentState } & Unsettled)[] = await this.dataSource.query(
+      `SELECT state, count(*)::int AS count,
+         extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS "oldestAgeSeconds"
+       FROM (SELECT state, created_at FROM payments WHERE state IN (${UNSETTLED_LIST}) LIMIT ${MAX_COUNTED}) AS counted
        GROUP BY state`,
     );
-    return new Map(rows.map(({ state, count }) => [state, count]));
+    return new Map(rows.map(({ state, ...unsettled }) => [state, unsettled]));
   }
 
   /** Cancelled payments that the provider would not refund. */
