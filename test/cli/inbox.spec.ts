@@ -135,10 +135,15 @@ describe('the command line on an inbox', () => {
     const { seq } = await jetstream(nc).publish(cancellation.subject, cancellation.data);
     await ack('payment-orders', seq);
     await payments.query(
-      `INSERT INTO payments (order_id, state, gateway_key) VALUES ($1, 'succeeded', 'charge-1')`,
+      `INSERT INTO payments (order_id, state, gateway_key) VALUES ($1, 'void', 'charge-1')`,
       [first.orderId],
     );
     const since = ['--until', String(seq), '--consumer', 'payment-orders', '--since', String(from)];
+    expect(await reconcile('payment-service', ...since)).toMatchObject({
+      code: 3,
+      consumers: [{ compared: 2, missing: [{ sequence: from, subject: 'orders.created.v1' }] }],
+    });
+    await payments.query(`UPDATE payments SET state = 'succeeded', amount_minor = 100, currency = 'EUR'`);
     expect(await reconcile('payment-service', ...since)).toMatchObject({
       code: 3,
       consumers: [{ compared: 2, missing: [{ sequence: seq, subject: 'orders.cancelled.v1' }] }],

@@ -23,11 +23,12 @@ export const declaration = {
     description: 'Charges orders once and refunds cancelled ones.',
   },
   ledgers: {
-    // The row of an order is its inbox: it shows that the order came, and that its cancellation did.
+    // The row of an order is its inbox: its price shows that the order came, its state that its cancellation did.
     'payment-orders': {
       keyOf: ({ subject, orderId }) => `${subject.startsWith('orders.cancelled.') ? '-' : '+'}${orderId}`,
       query: `SELECT key FROM unnest($1::text[]) AS k (key) JOIN payments p ON p.order_id = substr(key, 2)
-              WHERE key LIKE '+%' OR p.state NOT IN ('intent', 'sent', 'unknown', 'succeeded')`,
+              WHERE CASE WHEN key LIKE '+%' THEN p.amount_minor IS NOT NULL
+                ELSE p.state NOT IN ('intent', 'sent', 'unknown', 'succeeded') END`,
       isInbox: false,
     },
   },

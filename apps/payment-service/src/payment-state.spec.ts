@@ -14,6 +14,8 @@ const EVENTS: readonly PaymentEvent[] = [
   'ordered',
   'expire',
   'send',
+  'recall',
+  'searched',
   'cancel',
   'charge_lost',
   'charge_succeeded',
@@ -81,6 +83,7 @@ describe('the state of a payment', () => {
       'ordered',
       'expire',
       'send',
+      'recall',
       'cancel',
     ]);
   });

@@ -3,9 +3,9 @@
  * and `void` are for orders that were cancelled before anybody knew of a charge.
  */
 export type PaymentState =
-  /** The key is fixed. The gateway was never called: nothing can have been charged. */
+  /** The key is fixed, and the gateway was not called. */
   | 'intent'
-  /** A call may be under way, or may have been made by a process that died. */
+  /** A call may be under way, or may have been made by a process that died or before the database was set back. */
   | 'sent'
   /** The answer of a call was lost. */
   | 'unknown'
@@ -27,8 +27,12 @@ export type PaymentEvent =
   | 'ordered'
   /** The order waited for so long that it counts as given up, and the gateway was never called. */
   | 'expire'
-  /** The gateway is about to be called. */
+  /** The gateway is about to be called, for the first time. */
   | 'send'
+  /** The gateway is about to be called, and may have been called before without this database knowing of it. */
+  | 'recall'
+  /** The provider's records show nothing of such a call; from now on the key itself tells. */
+  | 'searched'
   | 'cancel'
   | 'charge_lost'
   | 'charge_succeeded'
@@ -54,7 +58,9 @@ type From = PaymentState | typeof NONE;
 const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentState>>>> = {
   ordered: { none: 'intent' },
   expire: { none: 'declined', intent: 'declined' },
-  send: { none: 'sent', intent: 'sent' },
+  send: { none: 'sent' },
+  recall: { none: 'sent', intent: 'sent' },
+  searched: {},
   // Only before the first call is there none that could still arrive.
   cancel: {
     none: 'void',
@@ -65,8 +71,6 @@ const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentSta
   },
   charge_lost: { sent: 'unknown' },
   charge_succeeded: {
-    // Of an intent whose earlier life the database has forgotten.
-    intent: 'succeeded',
     sent: 'succeeded',
     unknown: 'succeeded',
     cancelling: 'refund_intent',
@@ -74,8 +78,8 @@ const TRANSITIONS: Readonly<Record<PaymentEvent, Partial<Record<From, PaymentSta
     void: 'refund_intent',
     declined: 'refund_intent',
   },
-  charge_declined: { intent: 'declined', sent: 'declined', unknown: 'declined', cancelling: 'declined' },
-  charge_voided: { intent: 'declined', sent: 'declined', unknown: 'declined', cancelling: 'void' },
+  charge_declined: { sent: 'declined', unknown: 'declined', cancelling: 'declined' },
+  charge_voided: { sent: 'declined', unknown: 'declined', cancelling: 'void' },
   refund_send: { refund_intent: 'refund_sent' },
   refund_lost: { refund_sent: 'refund_unknown' },
   refund_succeeded: { refund_intent: 'refunded', refund_sent: 'refunded', refund_unknown: 'refunded' },

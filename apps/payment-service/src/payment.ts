@@ -24,7 +24,7 @@ export interface Payment {
   /** Of a payment that was charged. */
   readonly chargeId: string | null;
   readonly reason: string | null;
-  /** When the gateway was first called. */
+  /** Since when the gateway may know the key. Null where it was not called, or where nobody has looked for earlier calls so far. */
   readonly sentAt: Date | null;
   /** When this service first heard of the order. */
   readonly createdAt: Date;
@@ -37,6 +37,8 @@ export interface Change {
   /** Of whatever brings an order. The first ones are kept: the key stands for one amount. */
   readonly amountMinor?: number;
   readonly currency?: string;
+  /** Of `send`: since when the order, and with it the key, may have been known to anybody. */
+  readonly sentAt?: Date;
   /** Of `charge_succeeded`. */
   readonly chargeId?: string;
   /** Of whatever ends without a charge or without its refund. */
@@ -50,26 +52,24 @@ export interface Changed {
 }
 
 /** The payment after a change; the same object when the change means nothing to it. */
-export function apply(payment: Payment, change: Change): Payment {
+export function apply(before: Payment, change: Change): Payment {
   const { event, chargeId, reason } = change;
+  const payment = withPrice(before, change);
+  if (event === 'searched') return payment.sentAt ? payment : { ...payment, sentAt: new Date() };
   const state = transition(payment.state, event);
   if (state === payment.state) return payment;
   return {
-    ...withPrice(payment, change),
+    ...payment,
     state,
-    sentAt: payment.sentAt ?? (state === 'sent' ? new Date() : null),
     chargeId: chargeId ?? payment.chargeId,
     reason: reason ?? payment.reason,
   };
 }
 
 /** Adds what the order costs, which a cancellation that came before it did not say. */
-export function withPrice(payment: Payment, { amountMinor, currency }: Change): Payment {
-  return {
-    ...payment,
-    amountMinor: payment.amountMinor ?? amountMinor,
-    currency: payment.currency ?? currency,
-  };
+function withPrice(payment: Payment, { amountMinor, currency }: Change): Payment {
+  if (payment.amountMinor !== null || amountMinor === undefined || currency === undefined) return payment;
+  return { ...payment, amountMinor, currency };
 }
 
 /** The event that tells of a change, if any does. */

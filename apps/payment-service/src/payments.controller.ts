@@ -2,6 +2,7 @@ import { Controller, Logger } from '@nestjs/common';
 import {
   orderCancelledV1,
   orderCreatedV2,
+  type EventBase,
   type OrderCancelled,
   type OrderCreated,
 } from '@slipstream/contracts';
@@ -38,20 +39,26 @@ export class PaymentsController {
     const charging = context.isRedrive
       ? this.payments.chargeAgain(order)
       : this.payments.charge(order, context.timestamp);
-    await charging.catch((error: unknown) => this.leaveAtLast(error, context));
+    await charging.catch((error: unknown) => this.leaveAtLast(error, order, context));
   }
 
   @OnEvent(orderCancelledV1, CHARGING)
   async onOrderCancelled(order: OrderCancelled, context: JetStreamContext): Promise<void> {
-    await this.payments.cancel(order).catch((error: unknown) => this.leaveAtLast(error, context));
+    await this.payments.cancel(order).catch((error: unknown) => this.leaveAtLast(error, order, context));
   }
 
   /**
    * An outage is not the message's fault and must not make a dead letter of it: after its last attempt the payment, whose
    * row was committed before the gateway was called, is left to `StalledPaymentsService`.
    */
-  private leaveAtLast(error: unknown, { attempt, messageId }: JetStreamContext): void {
+  private async leaveAtLast(
+    error: unknown,
+    { orderId }: EventBase,
+    { attempt, messageId }: JetStreamContext,
+  ): Promise<void> {
     if (!(error instanceof GatewayError) || attempt < LAST_ATTEMPT) throw error;
+    // A settled one that was to be asked about once more has nobody else to go on with it.
+    if (!(await this.payments.isUnsettled(orderId))) throw error;
     this.logger.warn({ err: error, messageId, attempt }, 'the payment goes on without its message');
   }
 }

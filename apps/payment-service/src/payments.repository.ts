@@ -92,11 +92,21 @@ export class PaymentsRepository {
     return count;
   }
 
+  /** Somebody still has to work on the payment of an order. */
+  async isUnsettled(orderId: string): Promise<boolean> {
+    const [row]: { state: PaymentState }[] = await this.dataSource.query(
+      'SELECT state FROM payments WHERE order_id = $1',
+      [orderId],
+    );
+    return row !== undefined && stepOf(row.state) !== undefined;
+  }
+
   private commit(changes: readonly Change[]): Promise<(Changed | Error)[]> {
     return this.dataSource.transaction(async (tx) => {
       const opened = await this.open(tx, firstOfEachOrder(changes));
       const others = changes.filter(({ orderId }, index) => opened.get(orderId)?.index !== index);
       const payments = await this.lock(tx, others);
+      const touched = new Map<string, Payment>();
       const results = changes.map((change, index): Changed | Error => {
         const fresh = opened.get(change.orderId);
         if (fresh?.index === index) return { from: NONE, payment: fresh.payment };
@@ -104,13 +114,15 @@ export class PaymentsRepository {
         if (!before) return new Error(`order ${change.orderId} has no payment to ${change.event}`);
         const payment = apply(before, change);
         payments.set(change.orderId, payment);
+        // One that is being worked on is written although nothing of it changes: it is not stalled.
+        if (payment !== before || stepOf(before.state)) touched.set(change.orderId, payment);
         return { from: before.state, payment };
       });
       const events = results.map((result, index) => this.announce(result, index));
       await this.outbox.append(
         tx,
         events.filter((event) => event !== undefined),
-        storing(results.filter((result): result is Changed => !(result instanceof Error))),
+        storing([...touched.values()]),
       );
       return results;
     });
@@ -135,9 +147,8 @@ export class PaymentsRepository {
     if (rows.length === 0) return new Map();
     const payments: Payment[] = await tx.query(
       `INSERT INTO payments (order_id, state, gateway_key, amount_minor, currency, reason, sent_at)
-       SELECT order_id, state, gateway_key, amount_minor, currency, reason, CASE WHEN state = 'sent' THEN now() END
-       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
-         AS c (order_id, state, gateway_key, amount_minor, currency, reason)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[])
+         AS c (order_id, state, gateway_key, amount_minor, currency, reason, sent_at)
        ORDER BY order_id
        ON CONFLICT (order_id) DO NOTHING
        RETURNING ${PAYMENT}`,
@@ -148,6 +159,7 @@ export class PaymentsRepository {
         rows.map(({ change }) => change.amountMinor),
         rows.map(({ change }) => change.currency),
         rows.map(({ change }) => change.reason),
+        rows.map(({ change }) => change.sentAt),
       ],
     );
     return new Map(
@@ -175,14 +187,8 @@ interface Opening {
   readonly state: string;
 }
 
-/** Payments that the transaction has opened or locked, with what changed, beside the events that tell it. */
-function storing(results: readonly Changed[]): WriteBeside | undefined {
-  const touched = new Map<string, Payment>();
-  for (const { from, payment } of results) {
-    // One that is being worked on is written although its state stays: it is not stalled.
-    if (from !== NONE && (from !== payment.state || stepOf(from))) touched.set(payment.orderId, payment);
-  }
-  const rows = [...touched.values()];
+/** Stores payments beside the events that tell of them. */
+function storing(rows: readonly Payment[]): WriteBeside | undefined {
   if (rows.length === 0) return undefined;
   return {
     name: 'store',

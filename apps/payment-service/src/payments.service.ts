@@ -9,8 +9,8 @@ import {
   type ChargeResult,
   type RefundResult,
 } from './payment-gateway.js';
-import { stepOf, type PaymentStep } from './payment-state.js';
-import { withPrice, type Change, type Changed, type Payment } from './payment.js';
+import { NONE, stepOf, type PaymentStep } from './payment-state.js';
+import type { Change, Changed, Payment } from './payment.js';
 import { PaymentsRepository } from './payments.repository.js';
 
 /** Longest id that the contract of the events takes. */
@@ -47,30 +47,20 @@ export class PaymentsService {
    * in a message that waits behind this one, and the money would only have to be given back.
    * @param orderedAt since when the order waits
    */
-  async charge(
-    { orderId, totalMinor: amountMinor, currency }: OrderCreated,
-    orderedAt: Date = new Date(),
-  ): Promise<void> {
-    const order = { orderId, amountMinor, currency };
-    const change: Change = this.isOverdue(orderedAt)
-      ? { ...order, ...this.expiry() }
-      : { ...order, event: this.guard.isOpen || this.isKeyForgotten(orderedAt) ? 'ordered' : 'send' };
-    await this.finish(await this.payments.change(change));
+  async charge(order: OrderCreated, orderedAt: Date = new Date()): Promise<void> {
+    await this.finish(await this.payments.change({ ...priceOf(order), ...this.openingOf(order, orderedAt) }));
   }
 
   /**
    * Charges an order that an operator sent once more, however old it is. It may have been charged by what a database that was
    * set back does not know of, when the provider has forgotten its key: the provider is asked before.
    */
-  async chargeAgain({ orderId, totalMinor: amountMinor, currency }: OrderCreated): Promise<void> {
-    const order: Change = { orderId, amountMinor, currency, event: 'ordered' };
-    const changed = await this.payments.change(order);
+  async chargeAgain(order: OrderCreated): Promise<void> {
+    const changed = await this.payments.change({ ...priceOf(order), event: 'recall' });
     const { payment } = changed;
-    if (payment.state === 'intent') return this.finish(await this.send(payment));
     if (payment.state !== 'void' && payment.state !== 'declined') return this.finish(changed);
-    const earlier = await this.lookUp(withPrice(payment, order));
-    if (earlier?.status !== 'succeeded') return;
-    await this.finish(await this.payments.change({ ...order, ...changeOf(earlier) }));
+    const earlier = await this.lookUp(payment);
+    if (earlier?.status === 'succeeded') await this.finish(await this.record(payment, earlier));
   }
 
   /** Sees to it that a cancelled order keeps nobody's money: closes its key, or refunds its charge. */
@@ -83,6 +73,22 @@ export class PaymentsService {
     await this.finish({ from: payment.state, payment });
   }
 
+  /** Somebody goes on with the payment of an order, whatever becomes of the message that brought it. */
+  isUnsettled(orderId: string): Promise<boolean> {
+    return this.payments.isUnsettled(orderId);
+  }
+
+  private openingOf(
+    { createdAt }: OrderCreated,
+    orderedAt: Date,
+  ): Pick<Change, 'event' | 'reason' | 'sentAt'> {
+    if (this.isOverdue(orderedAt)) return this.expiry();
+    // An outbox that was set back publishes as new what was charged long ago.
+    const knownSince = new Date(Math.min(createdAt, orderedAt.getTime()));
+    if (this.isKeyForgotten(knownSince)) return { event: 'recall' };
+    return this.guard.isOpen ? { event: 'ordered' } : { event: 'send', sentAt: knownSince };
+  }
+
   private async finish(changed: Changed): Promise<void> {
     for (let latest = changed; ;) {
       const step = stepOf(latest.payment.state);
@@ -91,42 +97,45 @@ export class PaymentsService {
     }
   }
 
-  private async chargeOnce(changed: Changed): Promise<Changed> {
-    const { orderId, createdAt } = changed.payment;
-    const isOverdue = this.isOverdue(createdAt);
-    if (changed.payment.state === 'intent') {
+  private async chargeOnce({ from, payment }: Changed): Promise<Changed> {
+    const { orderId, state, sentAt } = payment;
+    const isOverdue = this.isOverdue(payment.createdAt);
+    if (state === 'intent') {
       if (isOverdue) return this.payments.change({ orderId, ...this.expiry() });
-      return this.send(changed.payment);
+      this.guard.assertClosed();
+      return this.payments.change({ orderId, event: 'recall' });
     }
-    // Only who moved the payment to `sent` knows that nobody has called before.
-    const isFirstCall = changed.from === 'none' || changed.from === 'intent';
-    const request = toRequest(changed.payment);
-    const charge = () => (isFirstCall ? this.gateway.charge(request) : this.askAndCharge(request, isOverdue));
-    return this.record(
-      changed.payment,
-      await this.call(changed.payment, 'charge_lost', charge, freeCharge(orderId)),
-    );
+    if (!sentAt) return this.search(payment);
+    const request = toRequest(payment);
+    // Only who opened the payment knows that nobody has called before.
+    const charge = () =>
+      from === NONE ? this.gateway.charge(request) : this.askAndCharge(request, isOverdue);
+    return this.record(payment, await this.call(payment, 'charge_lost', charge, freeCharge(orderId)));
   }
 
-  /** Moves a payment on that was kept for later. A database that was set back may not remember that its key was used. */
-  private async send(payment: Payment): Promise<Changed> {
-    this.guard.assertClosed();
-    const earlier = await this.lookUp(payment);
-    // Not by way of `sent`: whoever saw that would ask by the key alone, and charge anew.
-    if (earlier) return this.record(payment, earlier);
-    return this.payments.change({ orderId: payment.orderId, event: 'send' });
+  private async closeKey(payment: Payment): Promise<Changed> {
+    if (!payment.sentAt) return this.search(payment);
+    const close = () => this.gateway.close(toRequest(payment));
+    return this.record(payment, await this.call(payment, 'charge_lost', close, { status: 'voided' }));
   }
 
-  /** What became of an earlier life of the key: by the provider's records, which may lag behind, and by the key itself. */
+  /**
+   * Looks for a charge that this database may have forgotten and the provider's idempotency, too. Its records may lag behind,
+   * so the key is asked afterwards; the time is kept before, because that question is the first use of a forgotten key.
+   */
+  private async search(payment: Payment): Promise<Changed> {
+    const search = () => this.gateway.find({ ...toRequest(payment), sentAt: LONG_AGO });
+    const earlier = await this.call(payment, 'charge_lost', search, undefined);
+    return earlier
+      ? this.record(payment, earlier)
+      : this.payments.change({ orderId: payment.orderId, event: 'searched' });
+  }
+
+  /** What became of the key of a payment that came to its end without a charge: by the provider's records and by the key itself. */
   private lookUp(payment: Payment): Promise<ChargeResult | undefined> {
     const find = (sentAt: Date) => this.gateway.find({ ...toRequest(payment), sentAt });
     const ask = async () => (await find(LONG_AGO)) ?? (await find(new Date()));
     return this.call(payment, 'charge_lost', ask, undefined);
-  }
-
-  private async closeKey(payment: Payment): Promise<Changed> {
-    const close = () => this.gateway.close(toRequest(payment));
-    return this.record(payment, await this.call(payment, 'charge_lost', close, { status: 'voided' }));
   }
 
   private async refundOnce({ orderId }: Payment): Promise<Changed> {
@@ -201,8 +210,12 @@ function freeCharge(orderId: string): ChargeResult {
   return { status: 'succeeded', chargeId: `free-${orderId}`.slice(0, MAX_ID_LENGTH) };
 }
 
+function priceOf({ orderId, totalMinor: amountMinor, currency }: OrderCreated): Omit<Change, 'event'> {
+  return { orderId, amountMinor, currency };
+}
+
 function toRequest({ gatewayKey: key, orderId, amountMinor, currency, sentAt }: Payment): ChargeRequest {
-  return { key, orderId, amountMinor, currency, sentAt: sentAt ?? new Date() };
+  return { key, orderId, amountMinor, currency, sentAt: sentAt ?? LONG_AGO };
 }
 
 /** A handler that timed out would cost its message an attempt, for a slowness that is none of its fault. */

@@ -47,7 +47,7 @@ describe('the protocol of payments', () => {
           done.add(next.kind);
         }
         // Messages are delivered until they are acked, and the resolver comes round again and again.
-        await settle({ world, processes, scheduler }, done);
+        await settle({ world, scheduler }, done);
         expect(outcomeOf(world)).toEqual(expectedOutcome(done, declines, world));
       }),
       { numRuns: 6_000 },
@@ -59,6 +59,9 @@ describe('the protocol of payments', () => {
       backupAt: fc.nat(16),
       hasDayPassed: fc.boolean(),
       isInFlight: fc.boolean(),
+      isPublishedAgain: fc.boolean(),
+      isReliable: fc.boolean(),
+      timesOut: fc.boolean(),
     });
     await fc.assert(
       fc.asyncProperty(scenario, restored, async ({ scheduler, commands, answered, declines }, restore) => {
@@ -117,7 +120,10 @@ async function run(next: Command, { world, processes, scheduler }: Setting): Pro
   }
 }
 
-async function settle({ world, scheduler }: Setting, done: ReadonlySet<string>): Promise<void> {
+async function settle(
+  { world, scheduler }: Pick<Setting, 'world' | 'scheduler'>,
+  done: ReadonlySet<string>,
+): Promise<void> {
   world.isReliable = true;
   const last = world.process();
   const finished = Promise.allSettled([
@@ -141,26 +147,40 @@ async function setBack({ world, processes, scheduler }: Setting, hasDayPassed: b
   world.restore();
 }
 
-/** An operator has everything delivered again, beside what the server delivers by itself. */
-async function replay(
-  { world, scheduler }: Setting,
-  { isCancelled, isInFlight }: { isCancelled: boolean; isInFlight: boolean },
-): Promise<void> {
-  world.isReliable = true;
+interface Replay {
+  readonly isCancelled: boolean;
+  /** The server delivers the order by itself, too. */
+  readonly isInFlight: boolean;
+  /** The outbox was set back and publishes the order as a new one. */
+  readonly isPublishedAgain: boolean;
+  readonly isReliable: boolean;
+  readonly timesOut: boolean;
+}
+
+/** An operator has everything delivered again, beside what comes by itself. */
+async function replay({ world, scheduler }: Setting, how: Replay): Promise<void> {
+  world.isReliable = how.isReliable;
   const next = world.process();
-  const deliveries = [next.chargeAgain(), ...(isInFlight ? [next.charge()] : []), next.resume()];
-  const finished = Promise.all([...deliveries, ...(isCancelled ? [next.cancel()] : [])]);
+  let isDead = false;
+  const again = next.chargeAgain().catch(() => {
+    // A message whose payment somebody goes on with is acked after its last attempt; any other becomes a dead letter.
+    isDead = world.isSettled;
+  });
+  const others = [
+    ...(how.isInFlight ? [next.charge()] : []),
+    ...(how.isPublishedAgain ? [next.charge(new Date())] : []),
+    ...(how.isCancelled ? [next.cancel()] : []),
+    next.resume(),
+  ];
+  const delivered = Promise.allSettled([again, ...others]);
   await scheduler.waitIdle();
-  await finished;
-  for (let round = 0; !world.isSettled && round < 5; round++) {
-    const resumed = next.resume();
-    await scheduler.waitIdle();
-    await resumed;
-  }
-  // Whatever came first: what an operator sends again finds a charge that was made.
-  const again = next.chargeAgain();
+  await delivered;
+  if (how.timesOut) world.timeOut('payment');
+  await settle({ world, scheduler }, new Set(how.isCancelled ? ['cancel'] : []));
+  if (!isDead) return;
+  const redriven = next.chargeAgain();
   await scheduler.waitIdle();
-  await again;
+  await redriven;
 }
 
 function outcomeOf({ provider, payment, announced, travelling, isSettled }: World) {

@@ -12,7 +12,7 @@ import {
   type RefundResult,
 } from '../src/payment-gateway.js';
 import { NONE, opening, stepOf } from '../src/payment-state.js';
-import { announce, apply, withPrice, type Change, type Changed, type Payment } from '../src/payment.js';
+import { announce, apply, type Change, type Changed, type Payment } from '../src/payment.js';
 import type { PaymentsRepository } from '../src/payments.repository.js';
 import { PaymentsService } from '../src/payments.service.js';
 
@@ -30,14 +30,14 @@ const OPEN_GUARD = {
   execute: <T>(call: () => Promise<T>) => call(),
 } as unknown as GatewayGuard;
 
-export const ORDER: OrderCreated = {
+const ORDER: OrderCreated = {
   ...newEvent(ORDER_ID),
   customerId: 'c-1',
   currency: 'EUR',
   totalMinor: 1_999,
   lines: [],
 };
-export const CANCELLATION = { ...newEvent(ORDER_ID), reason: 'changed my mind' };
+const CANCELLATION = { ...newEvent(ORDER_ID), reason: 'changed my mind' };
 
 /**
  * A provider that charges a key once for as long as it remembers it, and the one account it takes money from. What it
@@ -90,6 +90,8 @@ export class World {
   travelling = 0;
   /** When the message with the order was stored, and when this service first heard of it: the two do not agree. */
   orderedAt = new Date();
+  /** When the order came into being. */
+  private createdAt = new Date();
   private notedAt = new Date();
   private backup: Payment | undefined;
 
@@ -122,7 +124,8 @@ export class World {
     this.provider.forget();
     this.payment = aged(this.payment);
     this.backup = aged(this.backup);
-    if (this.orderedAt > LONG_AGO) this.orderedAt = new Date(Date.now() - DAY_MS);
+    this.createdAt = new Date(Date.now() - DAY_MS);
+    if (this.orderedAt > LONG_AGO) this.orderedAt = this.createdAt;
   }
 
   /** What a restore will bring back, unless it is made sooner. */
@@ -134,6 +137,10 @@ export class World {
   restore(): void {
     this.payment = this.backup;
     this.announced.length = 0;
+  }
+
+  get order(): OrderCreated {
+    return { ...ORDER, createdAt: this.createdAt.getTime() };
   }
 
   get isSettled(): boolean {
@@ -167,20 +174,20 @@ export class World {
   }
 
   private open(change: Change): Payment {
-    const { event, reason } = change;
+    const { event, amountMinor, currency, reason, sentAt } = change;
     const state = opening(event);
     if (!state) throw new Error(`${event} opened a payment`);
-    const sentAt = state === 'sent' ? new Date() : null;
-    const payment = {
+    return {
       orderId: ORDER_ID,
       state,
       gatewayKey: 'k-1',
+      amountMinor: amountMinor ?? null,
+      currency: currency ?? null,
       chargeId: null,
       reason: reason ?? null,
-      sentAt,
+      sentAt: sentAt ?? null,
       createdAt: this.notedAt,
-    };
-    return withPrice(payment as unknown as Payment, change);
+    } as Payment;
   }
 }
 
@@ -194,12 +201,13 @@ export class Process {
     this.service = new PaymentsService(repository, new Line(world, this), OPEN_GUARD, CONFIG);
   }
 
-  charge(): Promise<void> {
-    return this.service.charge(ORDER, this.world.orderedAt);
+  /** @param orderedAt when the message with the order was stored */
+  charge(orderedAt = this.world.orderedAt): Promise<void> {
+    return this.service.charge(this.world.order, orderedAt);
   }
 
   chargeAgain(): Promise<void> {
-    return this.service.chargeAgain(ORDER);
+    return this.service.chargeAgain(this.world.order);
   }
 
   cancel(): Promise<void> {
