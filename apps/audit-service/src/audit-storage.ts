@@ -10,6 +10,7 @@ import {
 export const HEADS_STREAM = 'AUDIT_HEADS';
 export const HEAD_SUBJECT = 'audit.heads';
 const BUCKET = /^OBJ_(audit-\d{4}-\d\d-\d\d)$/;
+const DAY_OF_PLACE = /^audit-(\d{4}-\d\d-\d\d)\//;
 /** Buckets that exist beforehand: longer than nobody notices that the job which creates them fails. */
 const DAYS_AHEAD = 14;
 const DAY_MS = 86_400_000;
@@ -19,6 +20,12 @@ const SEALED_AFTER_MS = 3_600_000;
 /** Name of the bucket that the segments of a UTC day are kept in. */
 export function bucketOf(day: Date): string {
   return `audit-${day.toISOString().slice(0, 10)}`;
+}
+
+/** The UTC day of the bucket that an object is in; undefined for one that is in no such bucket. */
+export function dayOf(object: string): Date | undefined {
+  const day = new Date(DAY_OF_PLACE.exec(object)?.[1] ?? NaN);
+  return Number.isNaN(day.getTime()) ? undefined : day;
 }
 
 /** The stream of signed heads. It refuses deletion and purge. */

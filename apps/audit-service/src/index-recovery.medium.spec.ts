@@ -10,7 +10,7 @@ import { CompressedSegmentStore } from './compressed.segment-store.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
 import { chainRecord } from './record-chain.js';
 import { S3SegmentStore } from './s3.segment-store.js';
-import { segmentName, type SegmentStore } from './segment-store.js';
+import { numberOf, segmentName, type SegmentStore } from './segment-store.js';
 
 /** All but the clock. */
 const TIMERS = [
@@ -68,6 +68,17 @@ describe('the index of the audit log, when its database was put back to an earli
     return log;
   };
   const end = () => scene.segments.endOf(scene.stream);
+  /** A store that calls `before` each time it reads the second segment. */
+  const storeThatMeets = (before: () => Promise<unknown>): NatsSegmentStore => {
+    const store = new NatsSegmentStore(scene.connection, { replicas: 1 });
+    const read = store.read.bind(store);
+    jest.spyOn(store, 'read').mockImplementation(async (location) => {
+      // Starts look into the logs of other tests, too.
+      if (location.includes(`/${scene.stream}/`) && numberOf(location) === 2) await before();
+      return read(location);
+    });
+    return store;
+  };
 
   it.each([2, 1, 0])(
     'is brought back from the objects by the next start, from segment %i on',
@@ -165,6 +176,23 @@ describe('the index of the audit log, when its database was put back to an earli
     on('2021-03-08T12:00:00Z');
     await start(store());
     expect(await end()).toMatchObject({ segments: 2, records: 20 });
+  });
+
+  it('is brought back from buckets of several days by the second start when the first was interrupted', async () => {
+    jest.useFakeTimers({ doNotFake: [...TIMERS] });
+    for (const [index, day] of ['2021-04-04', '2021-04-08', '2021-04-12'].entries()) {
+      jest.setSystemTime(new Date(day));
+      const store = new NatsSegmentStore(scene.connection, { replicas: 1 });
+      await scene.newLog(store).append(scene.messages(index * 10 + 1, index * 10 + 10));
+    }
+    await putBack(0);
+    jest.setSystemTime(new Date('2021-04-20'));
+    const dying = storeThatMeets(() => Promise.reject(new Error('the process died')));
+    await expect(start(dying)).rejects.toThrow('the process died');
+    expect(await end()).toMatchObject({ segments: 1 });
+    await start();
+    expect(await end()).toMatchObject({ segments: 3, records: 30 });
+    expect(await scene.problems()).toEqual([]);
   });
 
   it('is brought back from an S3 bucket', async () => {

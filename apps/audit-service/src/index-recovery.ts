@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PostgresInbox } from '@slipstream/idempotency';
 import { identityOfRecord, type AuditRecord } from './audit-record.js';
+import { dayOf } from './audit-storage.js';
 import { ChainHeads, type ChainHead } from './chain-heads.js';
 import { HeadAnchors } from './head-anchors.js';
 import { checkSegment, readRecord } from './record-chain.js';
@@ -44,9 +45,10 @@ export class IndexRecovery {
     const { stream } = end;
     const anchors = new HeadAnchors();
     for await (const anchored of this.heads.all(stream)) anchors.add(anchored);
-    const since = end.at ?? new Date(anchors.oldest?.at ?? Date.now());
+    // By the object: a row that an interrupted recovery added is newer than the objects it has yet to find.
+    const since = dayOf(end.object) ?? new Date(anchors.oldest?.at ?? Date.now());
     const objects = Map.groupBy(await this.store.list(stream, end.segments + 1, since), numberOf);
-    let last: FoundSegment[] = [{ ...end, object: '', before: undefined }];
+    let last: FoundSegment[] = [{ ...end, before: undefined }];
     let recovered = end.segments;
     for (let number = recovered + 1; number <= segments && last.length > 0; number++) {
       last = await this.after(last, objects.get(number) ?? []);

@@ -22,14 +22,14 @@ export interface ChainEnd {
 export interface SignedEnd extends ChainEnd, Pick<SignedSegment, 'signature'> {}
 
 export interface CurrentEnd extends SignedEnd {
-  /** When its segment was added; undefined for an empty log. */
-  readonly at: Date | undefined;
+  /** Where its segment is; empty for an empty log. */
+  readonly object: string;
   /** True for a minute after its segment was added. */
   readonly isRecent: boolean;
 }
 
 const SEGMENT = `id, stream, number, object, first_record AS "firstRecord", records, bytes, chain, created_at AS "createdAt"`;
-const END = `stream, number AS segments, first_record + records - 1 AS records, chain, signature, created_at AS at,
+const END = `stream, number AS segments, first_record + records - 1 AS records, chain, signature, object,
   clock_timestamp() - created_at BETWEEN interval '0' AND interval '1 minute' AS "isRecent"`;
 
 @Injectable()
@@ -54,7 +54,7 @@ export class SegmentsRepository {
         records: 0,
         chain: GENESIS,
         signature: null,
-        at: undefined,
+        object: '',
         isRecent: false,
       }
     );
