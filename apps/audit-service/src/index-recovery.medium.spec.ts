@@ -138,6 +138,22 @@ describe('the index of the audit log, when its database was put back to an earli
     expect(await scene.problems()).not.toEqual([]);
   });
 
+  it('takes no message for recorded whose segment it could not bring back, because another one was recorded meanwhile', async () => {
+    await record();
+    await putBack(1);
+    let isMet = false;
+    await start(
+      storeThatMeets(async () => {
+        if (!isMet) await scene.newLog().append(scene.messages(31, 40));
+        isMet = true;
+      }),
+    );
+    expect(await end()).toMatchObject({ segments: 2, records: 20 });
+    await scene.newLog().append(scene.messages(11, 30));
+    expect(await end()).toMatchObject({ segments: 3, records: 40, signature: '' });
+    expect(await scene.problems()).not.toEqual([]);
+  });
+
   it('stays as it is when the database still knows the messages: it was not put back, but cut off', async () => {
     await record();
     await putBack(1, { keepsMessages: true });

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { PostgresInbox } from '@slipstream/idempotency';
+import type { EntityManager } from 'typeorm';
 import { identityOfRecord, type AuditRecord } from './audit-record.js';
 import { dayOf } from './audit-storage.js';
 import { ChainHeads, type ChainHead } from './chain-heads.js';
@@ -13,6 +14,8 @@ interface FoundSegment extends ChainEnd {
   readonly object: string;
   readonly before: FoundSegment | undefined;
 }
+
+class EndMovedError extends Error {}
 
 /**
  * Brings the index back from the objects when the database was lost or put back to an earlier moment. Nothing is taken on
@@ -40,7 +43,7 @@ export class IndexRecovery {
     else this.logger.error(report, 'the objects of the audit log do not lead to its signed head');
   }
 
-  /** @returns the number of segments that the index has in the end */
+  /** @returns the number of the last segment that is in the index and that the objects lead to */
   private async follow(end: CurrentEnd, segments: number): Promise<number> {
     const { stream } = end;
     const anchors = new HeadAnchors();
@@ -54,7 +57,7 @@ export class IndexRecovery {
       last = await this.after(last, objects.get(number) ?? []);
       const proven = last.find((found) => anchors.of(number).some((head) => isEndOf(found, head)));
       if (!proven) continue;
-      for (const segment of pathTo(proven)) await this.add(segment);
+      for (const segment of pathTo(proven)) if (!(await this.add(segment))) return recovered;
       recovered = (await this.segments.endOf(stream)).segments;
       if (recovered < number) break;
       last = [{ ...proven, before: undefined }];
@@ -72,25 +75,39 @@ export class IndexRecovery {
     return next;
   }
 
-  /** The messages of a segment are known again together with it: whatever is delivered once more is no news. */
-  private async add(segment: FoundSegment): Promise<void> {
+  /**
+   * The messages of a segment are known again together with it: whatever is delivered once more is no news.
+   * @returns false when the segment cannot follow the end of the index any more
+   */
+  private async add(segment: FoundSegment): Promise<boolean> {
+    const content = await this.store.read(segment.object);
+    if (!content) return false;
+    try {
+      await this.inbox.onceEach(recordsOf(content).map(identityOfRecord), (tx) =>
+        this.index(tx, segment, content.length),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof EndMovedError) return false;
+      throw error;
+    }
+  }
+
+  /** @throws EndMovedError when something else was recorded meanwhile */
+  private async index(tx: EntityManager, segment: FoundSegment, bytes: number): Promise<void> {
     const { object, before, stream, segments: number, records, chain } = segment;
-    const content = await this.store.read(object);
-    if (!content || !before) return;
-    await this.inbox.onceEach(recordsOf(content).map(identityOfRecord), async (tx) => {
-      const end = await this.segments.lockEnd(tx, stream);
-      // Another process is at the same.
-      if (end.segments !== before.segments || end.chain !== before.chain) return;
-      await this.segments.add(tx, {
-        stream,
-        number,
-        object,
-        firstRecord: before.records + 1,
-        records: records - before.records,
-        bytes: content.length,
-        chain,
-        signature: this.heads.sign({ stream, segments: number, records, chain }),
-      });
+    const end = await this.segments.lockEnd(tx, stream);
+    // A return would commit that its messages are known: they would be delivered once more and never be recorded.
+    if (end.segments !== before?.segments || end.chain !== before.chain) throw new EndMovedError();
+    await this.segments.add(tx, {
+      stream,
+      number,
+      object,
+      firstRecord: before.records + 1,
+      records: records - before.records,
+      bytes,
+      chain,
+      signature: this.heads.sign({ stream, segments: number, records, chain }),
     });
   }
 }
