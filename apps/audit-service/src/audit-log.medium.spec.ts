@@ -1,13 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import S3rver from '@20minutes/s3rver';
-import {
-  EventEncoder,
-  newEvent,
-  orderConfirmedV1,
-  orderCreatedV2,
-  paymentCompletedV1,
-} from '@slipstream/contracts';
 import { MessageConflictError } from '@slipstream/idempotency';
 import { JetStreamConnection, OutageError } from '@slipstream/jetstream';
 import { natsUrl, uniqueName, waitFor } from '@slipstream/testing';
@@ -21,7 +14,6 @@ import { AuditScene } from '../test/audit-scene.js';
 import { bytesOf, placeOf } from './audit-record.js';
 import { AuditVerifier } from './audit-verifier.js';
 import { NatsSegmentStore } from './nats.segment-store.js';
-import { OrderReplay } from './order-replay.js';
 import { GENESIS } from './record-chain.js';
 import { S3SegmentStore } from './s3.segment-store.js';
 
@@ -132,41 +124,6 @@ describe('the audit log', () => {
     await first;
     const { problems } = await new AuditVerifier(scene.segments, scene.store, heads).verify();
     expect(problems.filter(({ stream }) => stream === scene.stream)).toEqual([]);
-  });
-
-  it('gives the final state of every order by the log alone', async () => {
-    const base = { customerId: 'c-1', currency: 'EUR', totalMinor: 1_250, lines: [] };
-    const [paid, doubtful] = [uniqueName('o'), uniqueName('o')];
-    const encoder = new EventEncoder({
-      source: 'test',
-      publishes: [orderConfirmedV1, orderCreatedV2, paymentCompletedV1],
-    });
-    const events = [
-      encoder.encode(orderConfirmedV1, newEvent(paid)),
-      encoder.encode(orderCreatedV2, { ...newEvent(paid), ...base }),
-      encoder.encode(orderCreatedV2, { ...newEvent(doubtful), ...base }),
-      encoder.encode(orderConfirmedV1, newEvent(doubtful)),
-      encoder.encode(paymentCompletedV1, {
-        ...newEvent(paid),
-        chargeId: 'ch-1',
-        amountMinor: 1_250,
-        currency: 'EUR',
-      }),
-    ];
-    const recorded = events.map(({ subject, data }, index) => scene.message(index + 1, { subject, data }));
-    await scene.newLog().append([...recorded, scene.message(99, { data: Buffer.from('no order') })]);
-    const orders = await new OrderReplay(scene.segments, scene.store).run();
-    expect(orders).toContainEqual({
-      orderId: paid,
-      status: 'confirmed',
-      customerId: 'c-1',
-      currency: 'EUR',
-      totalMinor: 1_250,
-      contradiction: 'confirmed without a reservation',
-    });
-    expect(orders).toContainEqual(
-      expect.objectContaining({ orderId: doubtful, contradiction: 'confirmed without a payment' }),
-    );
   });
 
   it('publishes the head that a crash kept back when it starts again', async () => {

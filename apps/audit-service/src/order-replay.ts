@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, type OrderCreated } from '@slipstream/contracts';
+import { isServerAnswer } from '@slipstream/jetstream';
 import { bytesOf, type AuditRecord } from './audit-record.js';
 import type { ReplayedOrderDto } from './audit.dto.js';
 import { readRecord } from './record-chain.js';
@@ -62,9 +63,10 @@ function follow(trails: Map<string, Trail>, record: AuditRecord): void {
   if (name === 'orders.created') trail.created ??= event.payload as OrderCreated;
 }
 
-/** What no contract can read reached no order either: it is in the dead-letter stream. */
+/** What no contract can read, and what nobody published, reached no order either: it is in the dead-letter stream. */
 function decode(record: AuditRecord) {
   try {
+    if (isServerAnswer(new Map(Object.entries(record.headers)))) return undefined;
     const header = (name: string) => headerOf(record, name);
     return decodeEvent({ subject: record.subject, header, data: bytesOf(record) });
   } catch {

@@ -94,7 +94,7 @@ export { applyTopology, planTopology } from './topology/plan-topology.js';
 export { OPERATIONS_STREAM, type StreamDefaults, type StreamSettings } from './topology/stream-config.js';
 export { TopologyMismatchError, TopologyUnavailableError } from './topology/topology-errors.js';
 export { carriedHeaders, restoredHeaders, toHeaderValue } from './server/carried-headers.js';
-export { headerOf, readHeaders } from './server/headers.js';
+export { headerOf, isServerAnswer, readHeaders } from './server/headers.js';
 export { redriveDurable, redriveSubject } from './server/redrive.js';
 export type { ConsumerPlan } from './server/routes.js';
 export type {

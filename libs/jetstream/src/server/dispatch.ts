@@ -16,7 +16,7 @@ import type { OwnMessages } from '../publish/own-messages.js';
 import type { DeliveryInfo } from './delivery-info.js';
 import type { DeliveryTrace } from './delivery-tracing.js';
 import { identify } from './error-identity.filter.js';
-import { readHeaders } from './headers.js';
+import { isServerAnswer, readHeaders } from './headers.js';
 import { JetStreamBatchContext, JetStreamContext } from './jetstream.context.js';
 import { isTerminal, mostAttempts } from './retry-policy.js';
 import { createRouter, type ConsumerPlan, type Route } from './routes.js';
@@ -25,8 +25,6 @@ import { Watchdog } from './watchdog.js';
 
 /** Starts beyond `maxDeliver` that a message gets before it counts as one that kills its process. */
 const CRASH_ALLOWANCE = 3;
-/** In what the server answers with when it was asked for a message of a stream, and in nothing that is published. */
-const ANSWER_HEADER = 'Nats-Stream';
 
 /** Calls a Nest handler and resolves when it, and the stream it may have returned, completed. */
 export type InvokeHandler = (
@@ -210,9 +208,8 @@ export class Dispatcher {
   }
 }
 
-/** Permissions bind those who publish, and not the server, which sends an answer to any subject a request names. */
 function assertPublished(message: Msg): void {
-  if (!readHeaders(message)?.has(ANSWER_HEADER)) return;
+  if (!isServerAnswer(readHeaders(message))) return;
   throw new ServerAnswerError(
     'this is an answer of the server that somebody had sent here, and was published by nobody; find out whose it is',
   );
