@@ -92,6 +92,7 @@ class StreamLog {
 
   add(segment: SignedSegment, problems: readonly Problem[]): void {
     this.findGap(segment);
+    this.findHidden(segment);
     for (const problem of problems) this.report(problem);
     this.segments++;
     this.records += segment.records;
@@ -144,6 +145,13 @@ class StreamLog {
       record: this.recordsByIndex + 1,
       segment: this.lastNumber + 1,
     });
+  }
+
+  /** Who lists segments begins behind id 0. */
+  private findHidden({ id, number, firstRecord }: SignedSegment): void {
+    if (id > 0) return;
+    const detail = `the id of segment ${number} is ${id}, which hides it from lists of segments`;
+    this.report({ kind: 'changed', detail, record: firstRecord, segment: number });
   }
 
   private report(problem: Problem): void {

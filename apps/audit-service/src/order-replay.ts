@@ -3,10 +3,10 @@ import { ProblemException } from '@slipstream/bootstrap';
 import { decodeEvent, type OrderCreated } from '@slipstream/contracts';
 import { isServerAnswer } from '@slipstream/jetstream';
 import { bytesOf, type AuditRecord } from './audit-record.js';
-import type { ReplayedOrderDto } from './audit.dto.js';
+import type { ReplayedOrderDto, SegmentDto } from './audit.dto.js';
 import { readRecord } from './record-chain.js';
 import { SegmentStore } from './segment-store.js';
-import { SegmentsRepository } from './segments.repository.js';
+import { SegmentsRepository, type ChainEnd } from './segments.repository.js';
 
 const PAGE = 500;
 
@@ -32,18 +32,25 @@ export class OrderReplay {
   }
 
   private async *records(): AsyncIterable<AuditRecord> {
-    for (let after = 0; ;) {
-      const page = await this.segments.list(after, PAGE);
-      for (const { id, object } of page) {
+    // Ends of one moment: of what is recorded meanwhile, a later log would hold what an earlier one was read without.
+    for (const end of await this.segments.ends()) {
+      for await (const { object } of this.segmentsUpTo(end)) {
         const content = await this.store.read(object);
         if (!content) throw new ProblemException(500, { detail: damaged(object) });
         for (const line of content.toString().split('\n')) {
           const record = readRecord(line);
           if (record) yield record.content as unknown as AuditRecord;
         }
-        after = id;
       }
-      if (page.length < PAGE) return;
+    }
+  }
+
+  /** By their numbers, as they are verified: ids prove nothing, and one below zero would hide a segment from here alone. */
+  private async *segmentsUpTo({ stream, segments: last }: ChainEnd): AsyncIterable<SegmentDto> {
+    for (let after = 0; after < last;) {
+      const page = await this.segments.listOf(stream, after, PAGE);
+      yield* page.filter(({ number }) => number <= last);
+      after = page.at(-1)?.number ?? last;
     }
   }
 }

@@ -45,6 +45,13 @@ describe('an audit log that somebody changed', () => {
     await objects.putBlob({ name: name.join('/') }, Buffer.from(changed.join('')));
   };
 
+  const hideSegment = async () => {
+    const rest = 'stream, number, object, first_record, records, bytes, chain, created_at, signature';
+    await tamperWithIndex(
+      `WITH hidden AS (DELETE FROM audit_segments WHERE stream = $1 AND number = 2 RETURNING *)
+       INSERT INTO audit_segments (id, ${rest}) OVERRIDING SYSTEM VALUE SELECT -id, ${rest} FROM hidden`,
+    );
+  };
   const forgeSegment = () => scene.addUnsigned('1 hour');
 
   it('shows the record that was changed', async () => {
@@ -93,6 +100,20 @@ describe('an audit log that somebody changed', () => {
   it('shows a segment that was taken out of the index', async () => {
     await tamperWithIndex('DELETE FROM audit_segments WHERE stream = $1 AND number = 2');
     expect((await scene.problems())[0]).toMatchObject({ kind: 'removed', segment: 2, record: 11 });
+  });
+
+  it('shows a segment whose id was made one that no list of segments begins with', async () => {
+    await hideSegment();
+    expect(await scene.problems()).toMatchObject([{ kind: 'changed', segment: 2, record: 11 }]);
+  });
+
+  it('is replayed with a segment whose id was made one that no list of segments begins with', async () => {
+    await hideSegment();
+    const object = (await scene.segments.listOf(scene.stream, 1, 1))[0]?.object ?? '';
+    // Logs of other tests have lost objects, at which a replay would end.
+    const read = jest.spyOn(scene.store, 'read').mockResolvedValue(Buffer.from('\n'));
+    await new OrderReplay(scene.segments, scene.store).run();
+    expect(read).toHaveBeenCalledWith(object);
   });
 
   it('shows that its newest segment was cut off', async () => {
