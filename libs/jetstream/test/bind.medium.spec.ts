@@ -8,6 +8,7 @@ import {
   declareTopology,
   EventPattern,
   JetStreamContext,
+  servicePermissions,
   TopologyUnavailableError,
   type JetStreamOptions,
 } from '@slipstream/jetstream';
@@ -122,11 +123,27 @@ describe('a service that only binds', () => {
     const { streams, consumers } = await transport.survey();
     expect(streams.map((state) => state.stream)).toEqual([stream.name]);
     expect(consumers.map(({ consumer }) => consumer)).toEqual([DURABLE]);
-    // Three streams, and the consumers of four.
-    await waitFor('all refusals to be told', () => error.mock.calls.length === 7);
+    // Three streams, the consumers of four, and those of redrives.
+    await waitFor('all refusals to be told', () => error.mock.calls.length === 8);
     await transport.survey();
     await transport.survey();
-    expect(error).toHaveBeenCalledTimes(7);
+    expect(error).toHaveBeenCalledTimes(8);
+    error.mockRestore();
+  });
+
+  it('sees with the permissions of its declaration what operators sent it and it has not handled', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const declaration = { name: 'service', controllers: [controller()] };
+    await serve(servicePermissions(declaration, [stream]).publish.allow);
+    await provision();
+    const { server: transport } = await start();
+    await transport.pause(DURABLE);
+    await asAdmin((manager) =>
+      manager.jetstream().publish(`operations.redrive.${stream.name}.${DURABLE}.1`, 'again'),
+    );
+    const { consumers } = await transport.survey();
+    const redrives = `${stream.name}__${DURABLE}`;
+    expect(consumers).toContainEqual(expect.objectContaining({ consumer: redrives, pending: 1 }));
     error.mockRestore();
   });
 

@@ -196,7 +196,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy, 
 
   /** What the server says about all streams of this process and every durable on them, whoever runs it. */
   survey(): Promise<TransportSurvey> {
-    return this.surveyor.take(() => this.positions());
+    return this.surveyor.take(this.loops, (consumers) => this.parts.topology.positions(consumers));
   }
 
   /** Without those for redrives and advisories. */

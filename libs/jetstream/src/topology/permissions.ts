@@ -38,7 +38,8 @@ export function servicePermissions(
   const plans = plansOf(service, streams).filter(({ options }) => !isEphemeral(options));
   const sweeps = service.overseesStreams ? streams.map((stream) => sweeperPlan(stream)) : [];
   const read = service.overseesStreams ? streams : plans.map(({ stream }) => stream);
-  const consumers = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan)), ...sweeps];
+  const own = [...plans.flatMap(serverPlans), ...plans.map((plan) => redrivePlan(plan))];
+  const consumers = [...own, ...sweeps];
   const storage = service.storage?.({ replicas: 1, now: new Date(), environment: {} });
   return {
     publish: {
@@ -46,7 +47,7 @@ export function servicePermissions(
         ...(service.publishes ?? []).map(({ subject }) => subject),
         ...read.map(({ deadLetterSubject }) => deadLetterSubject),
         ...consumers.flatMap(consuming),
-        ...plans.flatMap(serverPlans).map((plan) => `${API}.CONSUMER.INFO.${nameOf(plan)}`),
+        ...own.map((plan) => `${API}.CONSUMER.INFO.${nameOf(plan)}`),
         ...plans.map(({ stream }) => `${API}.STREAM.INFO.${stream.name}`),
         ...[...plans, ...sweeps].flatMap(counting),
         ...(plans.length > 0 ? counted(BIND_KEY) : []),

@@ -4,9 +4,16 @@ import type { ConsumerPosition, StreamState, TransportSurvey } from '../observer
 import { isForbidden } from './forbidden.js';
 import { deadLetterStream, type StreamDefinition } from './stream-definition.js';
 import { ADVISORY_STREAM, OPERATIONS_STREAM } from './stream-config.js';
+import type { LocatedConsumer } from './topology.js';
 
 /** Durables of one stream that are reported; whoever makes more of them must not fill the memory of those who watch. */
 const MAX_CONSUMERS = 256;
+
+interface Loop {
+  readonly consumers: readonly LocatedConsumer[];
+}
+
+type AskPositions = (consumers: readonly LocatedConsumer[]) => Promise<ConsumerPosition[]>;
 
 interface Place {
   readonly stream: string;
@@ -36,17 +43,22 @@ export class Survey {
   }
 
   /**
-   * @param own consumers that belong to this process alone, and those that may be all that is visible
+   * @param loops of this process: consumers that belong to it alone, and those that may be all that is visible
    * @throws when the server answers none of the questions
    */
-  async take(own: () => Promise<ConsumerPosition[]>): Promise<TransportSurvey> {
+  async take(loops: readonly Loop[], positions: AskPositions): Promise<TransportSurvey> {
     const manager = await this.connection.manager();
-    const [streams, listed, others = []] = await Promise.all([
+    const own = loops.flatMap(({ consumers }) => consumers);
+    const events = own.filter(({ plan }) => !isOfLibrary(plan.stream));
+    const redrives = own.filter(({ plan }) => plan.stream.name === OPERATIONS_STREAM.name);
+    const [streams, listed, ...others] = await Promise.all([
       this.askEach((place) => this.state(manager, place)),
       this.askEach((place) => this.consumers(manager, place)),
-      this.permitted('own consumers', own),
+      this.permitted('own consumers', () => positions(events)),
+      // Apart: one refusal would hide the others too.
+      this.permitted('own redrives', () => positions(redrives)),
     ]);
-    const consumers = [...listed.flat(), ...others];
+    const consumers = [...listed.flat(), ...others.flatMap((found) => found ?? [])];
     return { streams, consumers: [...new Map(consumers.map((one) => [nameOf(one), one])).values()] };
   }
 
@@ -114,6 +126,10 @@ function toState({ state, config }: StreamInfo, { stream, deadLettersOf }: Place
     lastSequence: state.last_seq,
     oldestAtMs: state.messages > 0 ? Date.parse(state.first_ts) : undefined,
   };
+}
+
+function isOfLibrary({ name }: StreamDefinition): boolean {
+  return name === OPERATIONS_STREAM.name || name === ADVISORY_STREAM.name;
 }
 
 function nameOf({ stream, consumer }: ConsumerPosition): string {
