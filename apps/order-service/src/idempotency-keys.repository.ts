@@ -19,47 +19,44 @@ export class IdempotencyKeysRepository {
 
   /**
    * Ties keys to orders; the first claim of a key wins. A concurrent transaction with one of the keys waits here until
-   * the first ends. Keys are written in one order everywhere, so that two groups never deadlock.
+   * the first ends.
    * @returns what each key stands for, from now on or since earlier
    */
   async claim(tx: EntityManager, claims: readonly KeyClaim[]): Promise<Map<string, KeyClaim>> {
-    const owners = new Map<string, KeyClaim>();
     const wanted = new Map<string, KeyClaim>();
     for (const claim of claims) if (!wanted.has(claim.key)) wanted.set(claim.key, claim);
-    // A key that is known to the one statement and forgotten before the other is written again.
-    for (
-      let left = [...wanted.values()];
-      left.length > 0;
-      left = left.filter(({ key }) => !owners.has(key))
-    ) {
-      const fresh = await this.write(tx, left);
-      for (const claim of left) if (fresh.has(claim.key)) owners.set(claim.key, claim);
-      const taken = left.filter(({ key }) => !fresh.has(key)).map(({ key }) => key);
-      for (const earlier of await this.find(tx, taken)) owners.set(earlier.key, earlier);
-    }
-    return owners;
+    const fresh = await this.write(tx, [...wanted.values()]);
+    const taken = [...wanted.keys()].filter((key) => !fresh.has(key));
+    for (const earlier of await this.find(tx, taken)) wanted.set(earlier.key, earlier);
+    return wanted;
   }
 
   /**
-   * Forgets keys older than `ageMs`.
+   * Forgets keys older than `ageMs`. Those that a claim has locked are left for later: to wait for one while holding others
+   * would deadlock with a claim of several.
    * @returns how many; call again while there are any
    */
   async prune(ageMs: number): Promise<number> {
     const [, deleted]: [unknown, number] = await this.dataSource.query(
-      `DELETE FROM idempotency_keys WHERE key IN (
+      `WITH old AS (
          SELECT key FROM idempotency_keys WHERE created_at < now() - $1 * interval '1 millisecond'
-         ORDER BY created_at LIMIT ${PRUNE_BATCH})`,
+         ORDER BY created_at LIMIT ${PRUNE_BATCH} FOR UPDATE SKIP LOCKED)
+       DELETE FROM idempotency_keys AS k USING old WHERE k.key = old.key`,
       [ageMs],
     );
     return deleted;
   }
 
-  /** @returns the keys that were free */
+  /**
+   * Locks those that are there as well, all in one order: a key skipped here could be forgotten at once, and written after
+   * later ones it would deadlock with another group.
+   * @returns the keys that were free
+   */
   private async write(tx: EntityManager, claims: readonly KeyClaim[]): Promise<ReadonlySet<string>> {
     const written: { key: string }[] = await tx.query(
       `INSERT INTO idempotency_keys (key, fingerprint, order_id)
        SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (key, fingerprint, order_id)
-       ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING RETURNING key`,
+       ORDER BY key COLLATE "C" ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key WHERE false RETURNING key`,
       [
         claims.map(({ key }) => key),
         claims.map(({ fingerprint }) => fingerprint),
