@@ -20,8 +20,9 @@ export const declaration = {
   ledgers: {
     // What this service published itself never comes to the inbox.
     'order-intake': {
-      keyOf: ({ orderId }) => orderId,
-      query: `SELECT order_id AS key FROM orders WHERE order_id = ANY ($1::text[]) AND customer_id IS NOT NULL`,
+      keyOf: ({ subject, orderId }) => `${subject.startsWith('orders.cancelled.') ? '-' : '+'}${orderId}`,
+      query: `SELECT key FROM unnest($1::text[]) AS k (key) JOIN orders o ON o.order_id = substr(key, 2)
+              WHERE CASE WHEN key LIKE '+%' THEN o.customer_id IS NOT NULL ELSE o.status = 'cancelled' END`,
       isInbox: false,
     },
   },

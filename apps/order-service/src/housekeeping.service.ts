@@ -8,11 +8,8 @@ import {
 import { CONFIG, type Config } from './config.js';
 import { IdempotencyKeysRepository } from './idempotency-keys.repository.js';
 import { SagaService } from './saga.service.js';
-import { SettlementWatch, type SettlementSurvey } from './settlement-watch.js';
-
-/** Says what the streams hold and how far their consumers are. */
-export const SURVEY = Symbol('Survey');
-export type TakeSurvey = () => Promise<SettlementSurvey>;
+import { SettlementWatch } from './settlement-watch.js';
+import { SURVEY, type TakeSurvey } from './survey.js';
 
 const MAX_INTERVAL_MS = 30_000;
 const INTERVALS_PER_TIMEOUT = 10;

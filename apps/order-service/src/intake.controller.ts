@@ -1,5 +1,10 @@
 import { Controller } from '@nestjs/common';
-import { orderCreatedV2, type OrderCreated } from '@slipstream/contracts';
+import {
+  orderCancelledV1,
+  orderCreatedV2,
+  type OrderCancelled,
+  type OrderCreated,
+} from '@slipstream/contracts';
 import { JetStreamBatchContext, OnEvent, type BatchHandlerOptions } from '@slipstream/jetstream';
 import { SagaService } from './saga.service.js';
 
@@ -10,7 +15,7 @@ export const INTAKE: BatchHandlerOptions = {
   batch: { size: 500, lingerMs: 5 },
 };
 
-/** Registers orders that another producer put on the stream. */
+/** Registers orders that another producer put on the stream, and learns again what a restore took from the database. */
 @Controller()
 export class IntakeController {
   constructor(private readonly saga: SagaService) {}
@@ -18,5 +23,10 @@ export class IntakeController {
   @OnEvent(orderCreatedV2, INTAKE)
   onOrdersCreated(orders: readonly OrderCreated[], { messages }: JetStreamBatchContext): Promise<void> {
     return this.saga.register(orders, messages);
+  }
+
+  @OnEvent(orderCancelledV1, INTAKE)
+  onOrdersCancelled(orders: readonly OrderCancelled[]): Promise<void> {
+    return this.saga.recall(orders);
   }
 }

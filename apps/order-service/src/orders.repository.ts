@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { OrderCreated } from '@slipstream/contracts';
+import type { OrderCancelled, OrderCreated } from '@slipstream/contracts';
 import { FIRST_PARAMETER, type WriteBeside } from '@slipstream/outbox';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { OrderDto, OrderEventDto, OrderStatus, OrderSummaryDto } from './orders.dto.js';
@@ -162,6 +162,22 @@ export class OrdersRepository {
       [ageMs, reason, limit],
     );
     return expired;
+  }
+
+  /**
+   * Gives up orders of whose cancellation an event tells. `cancelled` names each order once.
+   * @returns the orders that were pending before
+   */
+  recall(tx: EntityManager, cancelled: readonly OrderCancelled[]): Promise<OrderState[]> {
+    return tx.query(
+      `INSERT INTO orders AS o (order_id, is_expired, reason)
+       SELECT order_id, true, reason FROM unnest($1::text[], $2::text[]) AS told (order_id, reason)
+       ORDER BY order_id COLLATE "C"
+       ON CONFLICT (order_id) DO UPDATE SET is_expired = true, reason = EXCLUDED.reason
+         WHERE o.status = 'pending'
+       RETURNING ${STATE}`,
+      [cancelled.map(({ orderId }) => orderId), cancelled.map(({ reason }) => reason)],
+    );
   }
 
   countPending(): Promise<PendingOrders[]> {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { EventBase, OrderCreated } from '@slipstream/contracts';
+import type { EventBase, OrderCancelled, OrderCreated } from '@slipstream/contracts';
 import { PostgresInbox, type MessageIdentity } from '@slipstream/idempotency';
 import { DataSource } from 'typeorm';
 import { OrderEndings } from './order-endings.js';
@@ -77,6 +77,24 @@ export class SagaService {
       await this.endings.record(tx, settled, received);
     });
     this.metrics.settled(settled);
+  }
+
+  /**
+   * Cancels orders that this database takes for pending although they were cancelled, because it was set back since. That was
+   * announced then: payment and inventory have heard of it, or are sent it again as well.
+   */
+  async recall(cancelled: readonly OrderCancelled[]): Promise<void> {
+    const byId = new Map<string, OrderCancelled>();
+    for (const event of cancelled) if (!byId.has(event.orderId)) byId.set(event.orderId, event);
+    await this.dataSource.transaction(async (tx) => {
+      const recalled = await this.orders.recall(tx, [...byId.values()]);
+      const received = recalled.map(({ orderId }) => ({
+        orderId,
+        event: 'orders.cancelled',
+        messageId: byId.get(orderId)?.messageId ?? '',
+      }));
+      await this.endings.record(tx, [], received);
+    });
   }
 
   /**

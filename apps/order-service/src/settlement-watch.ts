@@ -1,7 +1,8 @@
 import { streams as contracted } from '@slipstream/contracts';
-import { redriveDurable, type ConsumerPosition, type StreamState } from '@slipstream/jetstream';
+import { redriveDurable } from '@slipstream/jetstream';
 import { INTAKE } from './intake.controller.js';
 import { INVENTORY, PAYMENTS } from './settlement.controller.js';
+import type { SettlementPosition, TakeSurvey } from './survey.js';
 
 /** Bring orders and what settles them. */
 const DURABLES: ReadonlySet<string> = new Set([INTAKE, PAYMENTS, INVENTORY].map(({ durable }) => durable));
@@ -9,17 +10,6 @@ const DURABLES: ReadonlySet<string> = new Set([INTAKE, PAYMENTS, INVENTORY].map(
 const REDRIVES: ReadonlySet<string> = new Set(
   contracted.flatMap(({ name }) => [...DURABLES].map((durable) => redriveDurable(name, durable))),
 );
-
-/** What it needs to know of the streams and of their consumers, whoever runs them. */
-export interface SettlementSurvey {
-  readonly streams: readonly Pick<StreamState, 'stream' | 'lastSequence'>[];
-  readonly consumers: readonly SettlementPosition[];
-}
-
-type SettlementPosition = Pick<
-  ConsumerPosition,
-  'stream' | 'consumer' | 'pending' | 'ackPending' | 'deliveredThrough' | 'settledThrough'
->;
 
 /**
  * Knows for how long this service has heard in time of what settles orders. It has when everything that was stored at one
@@ -31,7 +21,7 @@ export class SettlementWatch {
   private stored: ReadonlyMap<string, number> = new Map();
   private inTimeSince: number | undefined;
 
-  constructor(private readonly survey: () => Promise<SettlementSurvey>) {}
+  constructor(private readonly survey: TakeSurvey) {}
 
   /**
    * @param now in milliseconds
