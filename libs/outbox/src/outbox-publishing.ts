@@ -9,6 +9,8 @@ type Problem = Pick<PublishError, 'code' | 'message'>;
 const NO_HEADERS: Problem = { code: 'JS_INVALID_HEADER', message: 'the headers are no JSON' };
 /** Codes of errors that no repetition cures: the message itself is wrong. */
 const UNPUBLISHABLE = new Set(['JS_INVALID_MESSAGE', 'JS_INVALID_HEADER', 'JS_MESSAGE_TOO_LARGE']);
+/** A reason quotes the row, which may be a megabyte of nonsense. */
+const MAX_REASON_LENGTH = 1_000;
 
 export interface RefusedRow {
   readonly row: OutboxRow;
@@ -127,5 +129,7 @@ function sort(
 }
 
 function toSetAside({ id, aggregateId }: OutboxRow, { code, message }: Problem): SetAside {
-  return { id, aggregateId, code, reason: message };
+  // PostgreSQL takes no NUL in a text: the row could never be set aside, and the relay would not get past it.
+  const reason = message.slice(0, MAX_REASON_LENGTH).replaceAll('\0', '\uFFFD');
+  return { id, aggregateId, code, reason };
 }

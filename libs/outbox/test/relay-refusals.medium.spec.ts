@@ -78,6 +78,12 @@ describe('the relay, after a refusal,', () => {
     ['too large', { data: Buffer.alloc(2 * 1_024 * 1_024) }, 'JS_MESSAGE_TOO_LARGE'],
     ['of a header with a line break', { headers: { evil: 'a\r\nNats-Rollup: all' } }, 'JS_INVALID_HEADER'],
     ['of an invalid subject', { subject: 'a..b' }, 'JS_INVALID_MESSAGE'],
+    [
+      'refused for a reason that PostgreSQL cannot store',
+      { headers: { 'Nats-\0': '' } },
+      'JS_INVALID_HEADER',
+    ],
+    ['refused for a reason too long to read', { subject: 'a..b'.repeat(10_000) }, 'JS_INVALID_MESSAGE'],
   ])('sets a row aside that is %s, with its reason, and goes on', async (_, fields, code) => {
     await scene.addStream({ allow_atomic: true });
     await scene.append(scene.message('poison', { aggregateId: 'a', ...fields }));
@@ -85,9 +91,11 @@ describe('the relay, after a refusal,', () => {
     await scene.relay().relayBatch();
     expect(await scene.stored()).toEqual(['next', 'other']);
     expect(await scene.pending()).toBe(0);
-    expect(await scene.dataSource.query('SELECT aggregate_id, code FROM outbox_set_aside')).toEqual([
-      { aggregate_id: 'a', code },
-    ]);
+    const [{ reason, ...event }, ...rest] = await scene.dataSource.query(
+      'SELECT aggregate_id, code, reason FROM outbox_set_aside',
+    );
+    expect([event, ...rest]).toEqual([{ aggregate_id: 'a', code }]);
+    expect(reason.length).toBeLessThanOrEqual(1_000);
   });
 
   it('sets a row aside whose headers somebody wrote by hand and that are no JSON, and goes on', async () => {
