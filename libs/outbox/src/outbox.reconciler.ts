@@ -119,7 +119,8 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
       const published = events.filter(({ isPending }) => !isPending);
       const { missing, unknown, unsettled } = await this.compare(published, settledBefore);
       if (missing.length > 0) await this.report(missing, true);
-      return [...events.filter(({ isPending }) => isPending), ...unknown, ...unsettled];
+      // Those that were missing were stored just now, and the broker may lose them again.
+      return [...events.filter(({ isPending }) => isPending), ...unknown, ...unsettled, ...missing];
     } catch (error) {
       this.logger.warn(
         { err: error },

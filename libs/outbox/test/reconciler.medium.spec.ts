@@ -158,6 +158,18 @@ describe('the reconciler, minute by minute,', () => {
     expect(await scene.stored()).toEqual(['1', '2']);
   });
 
+  it('publishes again what the stream lost once more after that had been published again', async () => {
+    await scene.addStream({ allow_atomic: true });
+    await scene.append('1', '2');
+    await scene.relay().relayBatch();
+    const reconciler = reconcilerOf();
+    for (const minutes of [10, 11]) {
+      await loseStream();
+      await reconciler.continue(later(minutes));
+      expect(await scene.stored()).toEqual(['1', '2']);
+    }
+  });
+
   it('compares what was published late each minute until it has settled, and no more', async () => {
     await scene.addStream({ allow_atomic: true, allow_direct: true });
     await scene.appendAt(new Date(later(-8)), '1');
