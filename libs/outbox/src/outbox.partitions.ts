@@ -25,15 +25,15 @@ export class OutboxPartitions {
 
   /**
    * Makes partitions and drops old ones, one process at a time; the others leave it to that one. A partition with a row that
-   * is not published is kept.
+   * is not published is kept, for that row alone.
    * @returns names of the dropped partitions
    */
   async maintain(now = Date.now()): Promise<string[]> {
-    const keptSince = new Date(now - this.retentionMs);
+    const keptSince = startOfDay(now - this.retentionMs);
     await this.create(now);
     const dropped = (await this.alone((tx) => dropExpired(tx, keptSince))) ?? [];
     // Apart from the partitions: with many rows it takes long, and what it undoes when it fails is itself alone.
-    while ((await this.alone((tx) => pruneDefault(tx, keptSince))) === PRUNE_BATCH);
+    while ((await this.alone((tx) => prune(tx, keptSince))) === PRUNE_BATCH);
     return dropped;
   }
 
@@ -62,16 +62,21 @@ async function dropExpired(tx: Executor, keptSince: Date): Promise<string[]> {
   return dropped;
 }
 
-/** @returns how many rows were deleted */
-async function pruneDefault(tx: Executor, keptSince: Date): Promise<number> {
+/**
+ * Clears what no partition was made for, and what was published of the days that others keep: when it was published
+ * again, inboxes would not know it any more, and its effects would come twice.
+ * @returns how many rows were deleted
+ */
+async function prune(tx: Executor, keptSince: Date): Promise<number> {
   const [{ deleted }] = await tx.query(
     `WITH expired AS (
-       SELECT id, created_at FROM outbox_default AS d WHERE created_at < $1
-       AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = d.id)
-       AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = d.id)
-       LIMIT ${PRUNE_BATCH}),
+       SELECT id, created_at FROM outbox AS o WHERE created_at < $1
+       AND NOT EXISTS (SELECT FROM outbox_pending p WHERE p.id = o.id)
+       AND NOT EXISTS (SELECT FROM outbox_set_aside s WHERE s.id = o.id)
+       ORDER BY created_at, id LIMIT ${PRUNE_BATCH}),
      gone AS (
-       DELETE FROM outbox_default AS d USING expired AS e WHERE d.id = e.id AND d.created_at = e.created_at RETURNING 1)
+       DELETE FROM outbox AS o USING expired AS e
+       WHERE o.created_at < $1 AND o.id = e.id AND o.created_at = e.created_at RETURNING 1)
      SELECT count(*)::int AS deleted FROM gone`,
     [keptSince],
   );
@@ -82,7 +87,7 @@ async function pruneDefault(tx: Executor, keptSince: Date): Promise<number> {
 export async function createPartitions(executor: Executor, now = Date.now()): Promise<void> {
   const existing = new Set((await listPartitions(executor)).map(({ name }) => name));
   for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
-    const from = new Date(Math.floor(now / DAY_MS) * DAY_MS + ahead * DAY_MS);
+    const from = startOfDay(now + ahead * DAY_MS);
     const to = new Date(from.getTime() + DAY_MS);
     const name = nameOf(from);
     // Rows that went to the default partition stay there: moving them would lock out the writers.
@@ -118,6 +123,10 @@ async function hasDefaultRows(executor: Executor, from: Date, to: Date): Promise
     [from, to],
   );
   return found;
+}
+
+function startOfDay(time: number): Date {
+  return new Date(Math.floor(time / DAY_MS) * DAY_MS);
 }
 
 function nameOf(day: Date): string {

@@ -1,11 +1,12 @@
 import { DiscardPolicy } from '@nats-io/jetstream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
-import { listSetAside, OutboxReconciler, republish, requeue } from '@slipstream/outbox';
+import { listSetAside, OutboxPartitions, OutboxReconciler, republish, requeue } from '@slipstream/outbox';
 import { natsUrl, waitFor } from '@slipstream/testing';
 import { OutboxScene } from './harness.js';
 
 const HOUR_MS = 60 * 60 * 1_000;
+const DAY_MS = 24 * HOUR_MS;
 
 describe('repair', () => {
   let scene: OutboxScene;
@@ -88,6 +89,27 @@ describe('repair', () => {
       await scene.relay().relayBatch();
       expect(await scene.stored()).toEqual(['small', 'large']);
       expect(await listSetAside(scene.dataSource)).toEqual([]);
+    });
+  });
+
+  describe('of days that need not be kept', () => {
+    it('leaves out what was published, also when a row that was set aside keeps its day; that one can be put back', async () => {
+      const partitions = new OutboxPartitions(scene.dataSource, 7 * DAY_MS);
+      const at = new Date(Date.now() - 20 * DAY_MS);
+      await partitions.maintain(at.getTime());
+      await scene.appendAt(at, 'published', 'bad');
+      await scene.dataSource.query(`UPDATE outbox SET headers = 'x: y' WHERE message_id = 'bad'`);
+      await scene.relay().relayBatch();
+      await partitions.maintain();
+      expect(await republish(scene.dataSource, scene.publisher, { since: at, isDryRun: true })).toEqual({
+        events: {},
+        published: 0,
+      });
+      await scene.dataSource.query(`UPDATE outbox SET headers = '{}' WHERE message_id = 'bad'`);
+      const [event] = await listSetAside(scene.dataSource);
+      expect(await requeue(scene.dataSource, [event?.id ?? 0])).toBe(1);
+      await scene.relay().relayBatch();
+      expect(await scene.stored()).toEqual(['published', 'bad']);
     });
   });
 
