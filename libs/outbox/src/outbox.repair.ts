@@ -29,7 +29,8 @@ export interface RepublishReport {
  * Publishes events again that were published before, with their ids and in their order, to fill a stream that was lost.
  * Relays stand by while it runs, so that nothing new comes before what is old. What the stream still holds within its
  * duplicate window it does not take again; older events come twice, and inboxes know them.
- * @throws PublishError when the broker refuses an event five times; what comes after it was not published
+ * @throws PublishError when the broker refuses an event five times, and what the database failed with when it ended the
+ * session; what comes after was not published
  */
 export async function republish(
   dataSource: DataSource,
@@ -54,7 +55,8 @@ export async function republish(
       );
       const last = rows.at(-1);
       if (!last) return { events, published };
-      await publishAll(publisher, rows.map(toRow));
+      // Without the lock relays publish what is new, and what is old would come after it.
+      await publishAll(publisher, rows.map(toRow), () => session.check());
       published += rows.length;
       after = Number(last[0]);
     }
@@ -101,10 +103,18 @@ export function listSetAside(dataSource: DataSource, limit = 100): Promise<SetAs
   );
 }
 
-/** @throws PublishError of the first row that is refused again and again */
-export async function publishAll(publisher: OutboxPublisher, rows: readonly OutboxRow[]): Promise<void> {
+/**
+ * @param check is called before each attempt; when it throws, no more are made
+ * @throws PublishError of the first row that is refused again and again
+ */
+export async function publishAll(
+  publisher: OutboxPublisher,
+  rows: readonly OutboxRow[],
+  check?: () => Promise<void>,
+): Promise<void> {
   let left = rows;
   for (let attempt = 1; left.length > 0; attempt++) {
+    await check?.();
     const { refused, setAside } = await publishRows(publisher, left);
     const failure = refused[0];
     if (setAside[0]) throw new Error(setAside[0].reason);

@@ -7,12 +7,16 @@ const CHANNEL = `'outbox_' || md5(current_schema())`;
 const QUERY_TIMEOUT_MS = 20_000;
 /** Longer than any wait for the lock; zero would mean the pool's own time-out. */
 const NO_QUERY_TIMEOUT_MS = 2 ** 31 - 1;
+/** The server ends a session that is silent for a minute. */
+const KEEP_ALIVE_MS = 15_000;
 
 /**
  * The database connection that holds the relay's lock, and on which the relay does all it does: without the lock it
  * cannot read nor mark. The server gives the lock to another process as soon as the connection ends.
  */
 export class RelaySession {
+  private keepAlive: NodeJS.Timeout | undefined;
+
   private constructor(
     private readonly runner: QueryRunner,
     private readonly client: PoolClient,
@@ -33,14 +37,17 @@ export class RelaySession {
     return undefined;
   }
 
-  /** Waits until the process that holds the lock gives it up, which a relay does for whoever waits. */
+  /**
+   * Waits until the process that holds the lock gives it up, which a relay does for whoever waits. It is kept however
+   * long nothing is asked.
+   */
   static async open(dataSource: DataSource): Promise<RelaySession> {
     const runner = dataSource.createQueryRunner();
     try {
       const client = (await runner.connect()) as PoolClient;
       await client.query(withTimeout('SET lock_timeout = 0; SET statement_timeout = 0'));
       await client.query(withTimeout(`SELECT pg_advisory_lock(${LOCK})`, NO_QUERY_TIMEOUT_MS));
-      return await new RelaySession(runner, client).configured();
+      return (await new RelaySession(runner, client).configured()).keptAlive();
     } catch (error) {
       await runner.release();
       throw error;
@@ -57,6 +64,11 @@ export class RelaySession {
     const query = { name: `outbox_${name}`, text, values, rowMode: 'array', query_timeout: QUERY_TIMEOUT_MS };
     const { rows } = await this.client.query(query);
     return rows as Row[];
+  }
+
+  /** @throws when the session has ended, and the lock with it */
+  async check(): Promise<void> {
+    await this.query('check', 'SELECT 1');
   }
 
   /** Calls `listener` when another process announces something. */
@@ -80,8 +92,16 @@ export class RelaySession {
 
   /** Ends the connection, and with it the lock and the settings; it is not given back to the pool. */
   async close(): Promise<void> {
+    clearInterval(this.keepAlive);
     await this.client.end().catch(() => undefined);
     await this.runner.release();
+  }
+
+  /** A process that is suspended or cut off does not keep it: relays would wait for that one. */
+  private keptAlive(): this {
+    // Whoever works under the lock finds out by itself that it is lost.
+    this.keepAlive = setInterval(() => void this.check().catch(() => undefined), KEEP_ALIVE_MS).unref();
+    return this;
   }
 
   private async configured(): Promise<this> {

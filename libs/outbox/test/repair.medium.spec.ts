@@ -1,6 +1,6 @@
 import { DiscardPolicy } from '@nats-io/jetstream';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { JetStreamConnection, StreamIndex } from '@slipstream/jetstream';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { JetStreamConnection, NoStreamError, StreamIndex } from '@slipstream/jetstream';
 import { listSetAside, OutboxPartitions, OutboxReconciler, republish, requeue } from '@slipstream/outbox';
 import { natsUrl, waitFor } from '@slipstream/testing';
 import { OutboxScene } from './harness.js';
@@ -68,6 +68,55 @@ describe('repair', () => {
       const matches = (subject: string) => subject.endsWith('.events');
       await republish(scene.dataSource, scene.publisher, { since: anHourAgo(), matches });
       expect(await scene.stored()).toEqual(['young']);
+    });
+
+    const sessions = (columns: string): Promise<Record<string, unknown>[]> =>
+      scene.dataSource.query(
+        `SELECT ${columns} FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted
+         AND datname = current_database()`,
+      );
+    const refused = () => ({
+      mode: 'singles' as const,
+      acks: [new NoStreamError('refused', { subject: scene.root })],
+    });
+
+    it('keeps the relays waiting for as long as the broker is silent', async () => {
+      await publish('1');
+      const others = [
+        'Date',
+        'nextTick',
+        'performance',
+        'queueMicrotask',
+        'setImmediate',
+        'setTimeout',
+      ] as const;
+      jest.useFakeTimers({ doNotFake: [...others, 'clearImmediate', 'clearTimeout', 'hrtime'] });
+      const publishBatch = async () => {
+        const [{ since }] = (await sessions('query_start::text AS since')) as [{ since: string }];
+        jest.advanceTimersByTime(30_000);
+        await waitFor(
+          'a sign of life',
+          async () => (await sessions(`query_start > '${since}' AS is_alive`))[0]?.['is_alive'],
+        );
+        throw new Error('it has heard one');
+      };
+      try {
+        const repairing = republish(scene.dataSource, { publishBatch }, { since: anHourAgo() });
+        await expect(repairing).rejects.toThrow('it has heard one');
+      } finally {
+        jest.useRealTimers();
+      }
+    });
+
+    it('publishes nothing more when it has lost its session', async () => {
+      await publish('1');
+      const publishBatch = jest.fn(async () => {
+        await sessions('pg_terminate_backend(pid)');
+        return refused();
+      });
+      const repairing = republish(scene.dataSource, { publishBatch }, { since: anHourAgo() });
+      await expect(repairing).rejects.toThrow(/terminat|connection/i);
+      expect(publishBatch).toHaveBeenCalledTimes(1);
     });
 
     it('stores nothing twice that the stream still has', async () => {
