@@ -1,4 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { databaseTime } from './database-time.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** How far ahead partitions are made: as long may nobody look after them. */
@@ -18,17 +19,22 @@ export class OutboxPartitions {
     private readonly retentionMs: number,
   ) {}
 
-  /** Makes the partitions that are missing, unless another process is at it. */
-  async create(now = Date.now()): Promise<void> {
+  /**
+   * Makes the partitions that are missing, unless another process is at it.
+   * @param now in milliseconds, by the clock that rows are dated by, which is the database's @default it is asked
+   */
+  async create(now?: number): Promise<void> {
     await this.alone((tx) => createPartitions(tx, now));
   }
 
   /**
    * Makes partitions and drops old ones, one process at a time; the others leave it to that one. A partition with a row that
    * is not published is kept, for that row alone.
+   * @param at as `now` of `create`: by a clock that is ahead, what was just appended would be dropped
    * @returns names of the dropped partitions
    */
-  async maintain(now = Date.now()): Promise<string[]> {
+  async maintain(at?: number): Promise<string[]> {
+    const now = at ?? (await databaseTime(this.dataSource));
     const keptSince = startOfDay(now - this.retentionMs);
     await this.create(now);
     const dropped = (await this.alone((tx) => dropExpired(tx, keptSince))) ?? [];
@@ -84,7 +90,8 @@ async function prune(tx: Executor, keptSince: Date): Promise<number> {
 }
 
 /** Makes partitions for today and the days to come where they are missing. */
-export async function createPartitions(executor: Executor, now = Date.now()): Promise<void> {
+export async function createPartitions(executor: Executor, at?: number): Promise<void> {
+  const now = at ?? (await databaseTime(executor));
   const existing = new Set((await listPartitions(executor)).map(({ name }) => name));
   for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
     const from = startOfDay(now + ahead * DAY_MS);

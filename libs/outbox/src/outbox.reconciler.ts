@@ -1,6 +1,7 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import type { StreamFindings, StreamIndex, StreamPosition, StreamSearch } from '@slipstream/jetstream';
 import type { DataSource } from 'typeorm';
+import { databaseTime } from './database-time.js';
 import type { OutboxPublisher } from './outbox-publishing.js';
 import { silentObserver, type OutboxObserver } from './outbox.observer.js';
 import { publishAll } from './outbox.repair.js';
@@ -106,7 +107,7 @@ export class OutboxReconciler implements OnApplicationBootstrap, BeforeApplicati
   async continue(now?: number): Promise<void> {
     try {
       await withSessionLock(this.dataSource, 'outbox-reconciler', async () =>
-        this.progress.continue(now ?? (await this.rows.now())),
+        this.progress.continue(now ?? (await databaseTime(this.dataSource))),
       );
     } catch (error) {
       this.logger.warn({ err: error }, 'outbox and streams could not be compared, trying again in a minute');

@@ -66,14 +66,6 @@ export class PublishedRows {
     }
   }
 
-  /** Time of the database, in epoch milliseconds. */
-  async now(): Promise<number> {
-    const [{ now }] = await this.dataSource.query(
-      'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now',
-    );
-    return now;
-  }
-
   /** Time of the oldest event that no stream has confirmed. */
   async oldestPending(): Promise<Date | undefined> {
     const [{ oldest }] = await this.dataSource.query('SELECT min(created_at) AS oldest FROM outbox_pending');

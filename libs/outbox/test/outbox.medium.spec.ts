@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   CreateOutbox1763700000001,
   FIRST_PARAMETER,
@@ -93,6 +93,19 @@ describe('the tables of the outbox', () => {
     await dataSource.query('DELETE FROM outbox_pending');
     await tidy.maintain();
     expect(await remaining()).toEqual(['6']);
+  });
+
+  it('keep what was appended today when the clock of the process is days ahead of that of the database', async () => {
+    await age('today', 0);
+    const before = await partitions();
+    const ahead = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 9 * DAY_MS);
+    try {
+      expect(await new OutboxPartitions(scene.dataSource, 7 * DAY_MS).maintain()).toEqual([]);
+    } finally {
+      ahead.mockRestore();
+    }
+    expect(await remaining()).toEqual(['today']);
+    expect(await partitions()).toEqual(before);
   });
 
   it('clear the rows of days without a partition too', async () => {
