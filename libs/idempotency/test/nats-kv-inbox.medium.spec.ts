@@ -50,6 +50,20 @@ describe('reservations in NATS KV', () => {
     });
   }
 
+  /** Has a renewal come before each of the first updates, as one does that its holder no longer waits for. */
+  function renewedBefore(updates: number): KV {
+    let renewals = updates;
+    return new Proxy(kv, {
+      get(target, name) {
+        if (name !== 'update') return Reflect.get(target, name).bind(target);
+        return async (...[key, value, revision]: Parameters<KV['update']>) => {
+          if (renewals-- > 0) await target.update(key, (await target.get(key))?.string() ?? '', revision);
+          return target.update(key, value, revision);
+        };
+      },
+    });
+  }
+
   /** One whose renewal was stored without its holder knowing. */
   async function reserveAndRenewUnanswered(store: NatsKvReservations, leaseMs = LEASE_MS) {
     const [answer] = await store.reserve('c', [keyOf('a')], leaseMs);
@@ -75,6 +89,14 @@ describe('reservations in NATS KV', () => {
     const store = new NatsKvReservations(losingAnAnswer());
     const reservation = await reserveAndRenewUnanswered(store);
     expect(await store.complete('c', [reservation])).toBe(true);
+    expect(await stateOf('a')).toBe('done');
+  });
+
+  it('are completed by their holder while its own renewals come first', async () => {
+    const store = new NatsKvReservations(renewedBefore(2));
+    const [answer] = await store.reserve('c', [keyOf('a')], LEASE_MS);
+    if (answer?.state !== 'reserved') throw new Error('it is not reserved');
+    expect(await store.complete('c', [answer.reservation])).toBe(true);
     expect(await stateOf('a')).toBe('done');
   });
 

@@ -59,7 +59,7 @@ interface Stored {
 
 /** A replicated bucket has an answer of its own when two writes meet. */
 const WRONG_LAST_SEQUENCE = [10_071, 10_164];
-/** Each attempt that fails means that another process came first. */
+/** Each attempt that fails means that another process came first, or a renewal of the same lease. */
 const ATTEMPTS = 5;
 
 export class NatsKvReservations implements ReservationStore {
@@ -130,16 +130,18 @@ export class NatsKvReservations implements ReservationStore {
     const results = await Promise.all(
       held.map(async (reservation) => {
         const key = keyOf(consumer, reservation.messageId);
-        const isChanged = async () => (await unlessOvertaken(apply(key, reservation))).isOurs;
-        if (await isChanged()) return true;
-        const ours = await this.adopt(key, reservation);
-        return ours === 'done' || (ours === 'reserved' && (await isChanged()));
+        for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+          if ((await unlessOvertaken(apply(key, reservation))).isOurs) return true;
+          const ours = await this.adopt(key, reservation);
+          if (ours !== 'reserved') return ours === 'done';
+        }
+        return false;
       }),
     );
     return results.every(Boolean);
   }
 
-  /** A change whose answer was lost has moved the revision on: its holder must not lose the lease to itself. */
+  /** A change whose answer was lost, or is under way, has moved the revision on: its holder must not lose the lease to itself. */
   private async adopt(key: string, reservation: Reservation): Promise<Stored['state'] | undefined> {
     const { holder } = this.valueOf(reservation);
     const found = await this.kv.get(key);
