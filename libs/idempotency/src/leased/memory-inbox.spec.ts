@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
-import { MemoryInbox } from './memory-inbox.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import { MemoryInbox, MemoryReservations } from './memory-inbox.js';
 
 const message = (messageId: string) => ({ consumer: 'c', messageId });
 const done = () => Promise.resolve();
@@ -13,6 +13,19 @@ describe('inbox in memory', () => {
     expect(await inbox.once(message('m'), done)).toBe(false);
     now = 1_000;
     expect(await inbox.once(message('m'), done)).toBe(true);
+  });
+
+  it('lets no lease end because the clock of the machine is put ahead', async () => {
+    const clock = jest.spyOn(Date, 'now');
+    try {
+      const store = new MemoryReservations();
+      const keys = [{ messageId: 'm', fingerprint: undefined, storedAt: 0 }];
+      await store.reserve('c', keys, 30_000);
+      clock.mockReturnValue(Date.now() + 60_000);
+      expect(await store.reserve('c', keys, 30_000)).toMatchObject([{ state: 'held' }]);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('forgets the oldest message that is done when it is full', async () => {

@@ -13,7 +13,7 @@ export interface MemoryInboxOptions extends LeasedInboxOptions {
    * @default 100_000
    */
   readonly maxMessages?: number;
-  /** Epoch milliseconds. @default Date.now */
+  /** Milliseconds that only rise: a clock that is put ahead would end all leases. @default performance.now */
   readonly clock?: () => number;
 }
 
@@ -40,7 +40,7 @@ export class MemoryReservations implements ReservationStore {
   constructor(
     private readonly retentionMs = 60 * 60 * 1_000,
     private readonly maxMessages = 100_000,
-    private readonly clock: () => number = Date.now,
+    private readonly clock: () => number = () => performance.now(),
   ) {}
 
   reserve(consumer: string, keys: readonly Key[], leaseMs: number): Promise<ReserveAnswer[]> {
